@@ -58,6 +58,7 @@ typedef enum MgStatus
 	MG_OK = 0,
 	MG_OUT_OF_MEMORY,
 	MG_K_OUT_OF_RANGE,			/* k is not within MG_K_MIN .. MG_K_MAX */
+	MG_K_CANNOT_GROW,			/* (k + 1) * E <= N would not hold for the larger k */
 	MG_WEIGHT_NEGATIVE,
 	MG_ITEM_TOO_LONG,			/* longer than MG_ITEM_MAX_LENGTH bytes */
 	MG_COUNT_OVERFLOW,			/* a count or the total would pass 2^63 - 1 */
@@ -111,12 +112,16 @@ extern MgStatus mg_add(MgSummary *summary, const void *item, size_t length, int6
  * Merge other into summary; other is unchanged.  With unequal k the result has
  * the smaller one.  mg_merge_bytes reads straight from encoded bytes, which
  * must have come from mg_encode or passed mg_validate.
- * On MG_COUNT_OVERFLOW the summary is no longer valid: free it.
+ * On any other status than MG_OK the summary is no longer valid: free it.
  */
 extern MgStatus mg_merge(MgSummary *summary, const MgSummary *other);
 extern MgStatus mg_merge_bytes(MgSummary *summary, const void *bytes, size_t size);
 
-/* Change k.  A smaller k is honoured by the next mg_encode; a larger one can not recover what was dropped. */
+/*
+ * Change k.  A smaller k is honoured by the next mg_encode.  A larger one is
+ * granted where the guarantee holds for it, always while the summary is
+ * exact, else MG_K_CANNOT_GROW and no change: what was dropped is gone.
+ */
 extern MgStatus mg_resize(MgSummary *summary, int k);
 
 /* ---- reading a summary in memory ---- */
