@@ -1,0 +1,142 @@
+# Makefile
+#	  Builds the extensions (PGXS), the daemons and the tests.  `make help` lists
+#	  what people type.
+
+# These install what is missing and then call make again, because on a clean
+# machine there is no pg_config yet to include PGXS by.  (PGXS also has a
+# `check` of its own, which refuses.)
+FIRST_COMMANDS = demo check bench format help
+
+ifneq (,$(filter $(FIRST_COMMANDS),$(MAKECMDGOALS)))
+
+PARALLEL = --no-print-directory --jobs=$(shell nproc)
+
+help:
+	@echo 'make              build the extensions topk and topk_pipeline'
+	@echo 'make install      install them (PG_CONFIG=... chooses the server)'
+	@echo 'make daemons      build topk-kafka-feeder and topk-ddb-sync in build/'
+	@echo 'make demo         the whole path on real servers; INPUT=file.jsonl for events of your own'
+	@echo 'make check        every test; check-sql, check-isolation, check-unit, check-integration for some'
+	@echo 'make bench        what the performance claims are made with'
+	@echo 'make format       indent the C files'
+	@echo 'make clean        remove what was built; distclean also what was downloaded'
+
+demo:
+	@demo/install.sh demo
+	@$(MAKE) $(PARALLEL) --silent all daemons
+	@build/venv/bin/python demo/demo.py $(INPUT)
+
+check:
+	@demo/install.sh check
+	@$(MAKE) $(PARALLEL) --silent WERROR=-Werror all daemons unit-programs
+	@build/venv/bin/python test/run.py
+
+bench:
+	@demo/install.sh check
+	@$(MAKE) $(PARALLEL) --silent all daemons
+	@$(MAKE) --no-print-directory run-bench
+
+format:
+	@demo/install.sh format
+	build/venv/bin/clang-format -i $$(git ls-files '*.c' '*.h')
+
+# Anything else that was asked for together with these.
+REST = $(filter-out $(FIRST_COMMANDS),$(MAKECMDGOALS))
+ifneq (,$(REST))
+$(REST):
+	@$(MAKE) --no-print-directory $@
+endif
+
+.PHONY: $(FIRST_COMMANDS) $(REST)
+
+else
+
+# ---- the extensions ----
+
+MODULE_big = topk
+OBJS = $(patsubst %.c,%.o,$(wildcard extension/*.c lib/mg/*.c))
+EXTENSION = extension/topk extension/topk_pipeline
+DATA = $(wildcard extension/*--*.sql)
+PG_CPPFLAGS = -I$(srcdir)/lib
+PG_CFLAGS = -Wall -Wextra -Wno-unused-parameter -Wno-sign-compare $(WERROR)
+EXTRA_CLEAN = build/obj build/sanitized build/unit build/topk-* regression.diffs regression.out results output_iso
+# No bitcode: it would need the exact clang that the server was built with.
+override with_llvm = no
+
+PG_CONFIG ?= pg_config
+PGXS := $(shell $(PG_CONFIG) --pgxs 2>/dev/null)
+ifneq (,$(wildcard $(PGXS)))
+include $(PGXS)
+else
+all install:
+	@echo "$(PG_CONFIG) leads to no server headers; demo/install.sh installs what is needed" >&2; exit 1
+clean:
+	rm -rf $(EXTRA_CLEAN)
+endif
+
+$(OBJS): $(wildcard extension/*.h lib/mg/*.h)
+
+# ---- the daemons ----
+
+PACKAGES = libpq libcurl libmicrohttpd jansson libcrypto rdkafka
+DAEMON_CPPFLAGS = -Ilib -D_GNU_SOURCE $(shell pkg-config --cflags $(PACKAGES))
+DAEMON_CFLAGS = -std=c11 -O2 -g -fno-omit-frame-pointer -Wall -Wextra $(WERROR)
+DAEMON_LIBS = -Wl,--as-needed $(shell pkg-config --libs $(PACKAGES)) -lm -lpthread
+
+# objects(variant, source directories)
+objects = $(patsubst %.c,build/$(1)/%.o,$(wildcard $(addsuffix /*.c,$(2))))
+
+DAEMONS = build/topk-kafka-feeder build/topk-ddb-sync
+
+daemons: $(DAEMONS)
+
+build/topk-kafka-feeder: $(call objects,obj,feeders/kafka lib/feed lib/daemon lib/mg)
+build/topk-ddb-sync: $(call objects,obj,ddb-sync lib/daemon lib/mg)
+
+$(DAEMONS):
+	$(CC) $(LDFLAGS) -o $@ $^ $(DAEMON_LIBS)
+
+build/obj/%.o: %.c
+	@mkdir -p $(@D)
+	$(CC) $(DAEMON_CPPFLAGS) $(DAEMON_CFLAGS) -MMD -MP -c -o $@ $<
+
+# ---- unit tests: test/unit/LIBRARY_*_test.c, under the sanitizers ----
+
+SANITIZE = -O1 -fsanitize=address,undefined -fno-sanitize-recover=undefined
+UNIT_PROGRAMS = $(patsubst test/unit/%.c,build/unit/%,$(wildcard test/unit/*_test.c))
+
+unit: unit-programs
+	@for program in $(UNIT_PROGRAMS); do echo "# $$program"; $$program || exit 1; done
+
+unit-programs: $(UNIT_PROGRAMS)
+
+# Only what the library may stand on is linked.
+$(filter build/unit/mg_%,$(UNIT_PROGRAMS)): $(call objects,sanitized,lib/mg)
+$(filter build/unit/daemon_%,$(UNIT_PROGRAMS)): $(call objects,sanitized,lib/daemon)
+$(filter build/unit/feed_%,$(UNIT_PROGRAMS)): $(call objects,sanitized,lib/feed lib/daemon lib/mg)
+
+$(UNIT_PROGRAMS): build/unit/%: build/sanitized/test/unit/%.o
+	@mkdir -p $(@D)
+	$(CC) $(SANITIZE) $(LDFLAGS) -o $@ $^ $(DAEMON_LIBS)
+
+build/sanitized/%.o: %.c
+	@mkdir -p $(@D)
+	$(CC) $(DAEMON_CPPFLAGS) $(DAEMON_CFLAGS) $(SANITIZE) -MMD -MP -c -o $@ $<
+
+-include $(shell find build/obj build/sanitized -name '*.d' 2>/dev/null)
+
+# ---- running what is built ----
+
+check-sql check-isolation check-unit check-integration: check-%: all daemons unit-programs
+	@build/venv/bin/python test/run.py $*
+
+run-bench:
+	@build/venv/bin/python bench/run.py
+
+distclean: remove-downloads
+remove-downloads: clean
+	rm -rf build
+
+.PHONY: daemons unit unit-programs check-sql check-isolation check-unit check-integration run-bench remove-downloads
+
+endif

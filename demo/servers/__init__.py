@@ -1,0 +1,1 @@
+"""One module for each real server that the demo and the tests start."""

@@ -1,0 +1,101 @@
+"""A server process that cannot outlive its parent, its log, and a free port.
+
+Knows nothing of what the process serves.
+"""
+
+import os
+import signal
+import socket
+import subprocess
+import time
+
+
+class ServerFailed(Exception):
+    """A server did not start; the message ends with the last lines of its log."""
+
+
+def free_port():
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
+
+
+def listening(port):
+    with socket.socket() as probe:
+        probe.settimeout(1)
+        return probe.connect_ex(("127.0.0.1", port)) == 0
+
+
+class Process:
+    """One child, writing to a log file, that dies with its parent even by kill -9.
+
+    setpriv (util-linux) sets the parent-death signal after it has dropped
+    privileges; one set before would be lost with them.
+    """
+
+    def __init__(self, name, command, log, env=None, user=None, death_signal=signal.SIGKILL):
+        self.name = name
+        self.command = command
+        self.log = log
+        self.env = env
+        self.user = user
+        self.death_signal = death_signal
+        self.child = None
+
+    def start(self, ready, timeout=60):
+        """Start, and return as soon as ready() is true."""
+        wrapper = ["setpriv", "--pdeathsig", signal.Signals(self.death_signal).name[3:]]
+        if self.user:
+            wrapper += ["--reuid", self.user, "--regid", self.user, "--clear-groups"]
+        with open(self.log, "ab") as log:
+            self.child = subprocess.Popen(wrapper + ["--"] + self.command, env=self.env, cwd="/",
+                                          stdin=subprocess.DEVNULL, stdout=log, stderr=log,
+                                          start_new_session=True)
+        deadline = time.monotonic() + timeout
+        while not ready():
+            if self.child.poll() is not None:
+                raise ServerFailed(f"{self.name} ended with {self.child.returncode}:\n{self.log_tail()}")
+            if time.monotonic() > deadline:
+                self.kill()
+                raise ServerFailed(f"{self.name} was not ready in {timeout} s:\n{self.log_tail()}")
+            time.sleep(0.05)
+
+    def running(self):
+        return self.child is not None and self.child.poll() is None
+
+    def stop(self, stop_signal=signal.SIGTERM, timeout=20):
+        """Ask the process to end; kill it when it does not."""
+        if self.running():
+            self.child.send_signal(stop_signal)
+            try:
+                self.child.wait(timeout)
+            except subprocess.TimeoutExpired:
+                self.kill()
+
+    def kill(self):
+        """kill -9 the process and all its children, which may have left its process group."""
+        if self.child is None:
+            return
+        victims = [self.child.pid] + children(self.child.pid)
+        for pid in victims:
+            try:
+                os.kill(pid, signal.SIGKILL)
+            except ProcessLookupError:
+                pass
+        self.child.wait()
+        while any(os.path.exists(f"/proc/{pid}") for pid in victims):
+            time.sleep(0.01)
+
+    def log_tail(self, lines=30):
+        with open(self.log, errors="replace") as log:
+            return "".join(log.readlines()[-lines:])
+
+
+def children(pid):
+    """All descendants of a process."""
+    try:
+        with open(f"/proc/{pid}/task/{pid}/children") as listing:
+            own = [int(word) for word in listing.read().split()]
+    except FileNotFoundError:
+        return []
+    return own + [descendant for child in own for descendant in children(child)]
