@@ -1,0 +1,380 @@
+/*
+ * batch.c
+ *	  A batch: the counts, the rejected records and the source positions that
+ *	  become one transaction.
+ *
+ * Must not know Kafka, Lambda or a connection.
+ */
+#include "feed/batch.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* Only main.c may end a program: a table that can't grow says so instead. */
+#define HASH_NONFATAL_OOM 1
+#define uthash_nonfatal_oom(element) ((element)->out_of_memory = true)
+#include <uthash.h>
+
+#include "feed/time.h"
+
+/* What identifies a window in the table: compared as bytes. */
+typedef struct BatchWindowId
+{
+	int64_t		bucket;
+	char		key[FEED_KEY_MAX_LENGTH];
+} BatchWindowId;
+
+typedef struct BatchWindow
+{
+	FeedWindow	public;			/* first: a FeedWindow is a BatchWindow */
+	bool		out_of_memory;	/* set by uthash when the table can't grow */
+	UT_hash_handle hh;
+	size_t		id_length;
+	char		id[];			/* the used part of a BatchWindowId, and a NUL */
+} BatchWindow;
+
+struct FeedBatch
+{
+	const FeedSettings *settings;
+	const FeedFields *fields;
+	int64_t		records;
+	size_t		bytes;
+
+	BatchWindow *table;			/* uthash */
+	FeedWindow *windows;		/* the same, as a list */
+	BatchWindow *last;			/* of the last event: mostly of the next one too */
+
+	FeedShard  *shards;
+	int			shard_count;
+	int			shard_room;
+
+	FeedRejected *rejected;
+	int			rejected_count;
+	int			rejected_room;
+};
+
+FeedBatch *
+feed_batch_create(const FeedSettings *settings, const FeedFields *fields)
+{
+	FeedBatch  *batch = calloc(1, sizeof(*batch));
+
+	if (batch != NULL)
+	{
+		batch->settings = settings;
+		batch->fields = fields;
+	}
+	return batch;
+}
+
+void
+feed_batch_reset(FeedBatch *batch)
+{
+	FeedWindow *window = batch->windows;
+
+	HASH_CLEAR(hh, batch->table);
+	while (window != NULL)
+	{
+		FeedWindow *next = window->next;
+
+		mg_free(window->summary);
+		free(window);
+		window = next;
+	}
+	for (int i = 0; i < batch->rejected_count; i++)
+		free(batch->rejected[i].memory);
+	batch->windows = NULL;
+	batch->last = NULL;
+	batch->records = 0;
+	batch->bytes = 0;
+	batch->shard_count = 0;
+	batch->rejected_count = 0;
+}
+
+void
+feed_batch_free(FeedBatch *batch)
+{
+	if (batch == NULL)
+		return;
+	feed_batch_reset(batch);
+	free(batch->shards);
+	free(batch->rejected);
+	free(batch);
+}
+
+/* Room for one more element; NULL when out of memory, and the array is as before. */
+static void *
+batch_grow(void *array, int count, int *room, size_t element_size)
+{
+	int			wanted = *room > 0 ? *room * 2 : 8;
+	void	   *grown;
+
+	if (count < *room)
+		return array;
+	grown = realloc(array, (size_t) wanted * element_size);
+	if (grown != NULL)
+		*room = wanted;
+	return grown;
+}
+
+int
+feed_batch_shard(FeedBatch *batch, const char *name, int64_t from)
+{
+	FeedShard  *shards = batch_grow(batch->shards, batch->shard_count, &batch->shard_room,
+									sizeof(*shards));
+
+	if (shards == NULL)
+		return -1;
+	batch->shards = shards;
+	shards += batch->shard_count;
+	snprintf(shards->name, sizeof(shards->name), "%s", name);
+	shards->from = from;
+	shards->to = from;
+	return batch->shard_count++;
+}
+
+void
+feed_batch_advance(FeedBatch *batch, int shard, int64_t to)
+{
+	batch->shards[shard].to = to;
+}
+
+/* ---- windows ---- */
+
+static int64_t
+batch_bucket(const FeedBatch *batch, int64_t time)
+{
+	int64_t		window_ms = batch->settings->window_seconds * 1000;
+
+	return time / window_ms - (time % window_ms < 0 ? 1 : 0);
+}
+
+/* A new window in the table and the list, or NULL when out of memory. */
+static BatchWindow *
+batch_add_window(FeedBatch *batch, const BatchWindowId *id, size_t id_length, size_t key_length)
+{
+	BatchWindow *window = calloc(1, sizeof(*window) + id_length + 1);
+
+	if (window == NULL)
+		return NULL;
+	if (mg_create(&mg_malloc_allocator, batch->settings->counters,
+				  &window->public.summary) != MG_OK)
+	{
+		free(window);
+		return NULL;
+	}
+	memcpy(window->id, id, id_length);
+	window->id_length = id_length;
+	window->public.bucket = id->bucket;
+	window->public.key = window->id + offsetof(BatchWindowId, key);
+	window->public.key_length = key_length;
+	HASH_ADD_KEYPTR(hh, batch->table, window->id, id_length, window);
+	if (window->out_of_memory)
+	{
+		mg_free(window->public.summary);
+		free(window);
+		return NULL;
+	}
+	window->public.next = batch->windows;
+	batch->windows = &window->public;
+	batch->bytes += sizeof(*window) + id_length + mg_memory(window->public.summary);
+	return window;
+}
+
+/* The window of an event, made if need be; NULL when out of memory. */
+static BatchWindow *
+batch_window(FeedBatch *batch, const FeedEvent *event)
+{
+	BatchWindowId id;
+	size_t		id_length = offsetof(BatchWindowId, key) + event->key_length;
+	BatchWindow *window = batch->last;
+
+	id.bucket = batch_bucket(batch, event->time);
+	if (window != NULL && window->public.bucket == id.bucket &&
+		window->public.key_length == event->key_length &&
+		memcmp(window->public.key, event->key, event->key_length) == 0)
+		return window;
+
+	memcpy(id.key, event->key, event->key_length);
+	HASH_FIND(hh, batch->table, &id, id_length, window);
+	if (window == NULL)
+		window = batch_add_window(batch, &id, id_length, event->key_length);
+	if (window != NULL)
+		batch->last = window;
+	return window;
+}
+
+/* ---- records ---- */
+
+/* Does the event's time lie within what the pipeline keeps? */
+static FeedReason
+batch_place(const FeedBatch *batch, int64_t time, int64_t now, char detail[FEED_DETAIL_SIZE])
+{
+	int64_t		retention = batch->settings->retention_seconds;
+	int64_t		ahead = batch->settings->max_ahead_seconds;
+	char		shown[FEED_TIME_SIZE];
+
+	feed_time_format(time, shown);
+	if (time < now - retention * 1000)
+	{
+		snprintf(detail, FEED_DETAIL_SIZE, "the event is of %s, older than the retention of "
+				 "%.4g days", shown, (double) retention / 86400);
+		return FEED_OUTSIDE_RETENTION;
+	}
+	if (time > now + ahead * 1000)
+	{
+		snprintf(detail, FEED_DETAIL_SIZE, "the event is of %s, more than the allowed %lld s ahead "
+				 "of the clock", shown, (long long) ahead);
+		return FEED_TOO_FAR_IN_FUTURE;
+	}
+	return FEED_ACCEPTED;
+}
+
+static FeedReason
+batch_count(FeedBatch *batch, const FeedEvent *event, char detail[FEED_DETAIL_SIZE])
+{
+	BatchWindow *window = batch_window(batch, event);
+	size_t		before;
+	MgStatus	status;
+
+	if (window == NULL)
+		return FEED_OUT_OF_MEMORY;
+	before = mg_memory(window->public.summary);
+	status = mg_add(window->public.summary, event->entity, event->entity_length, event->weight);
+	batch->bytes += mg_memory(window->public.summary) - before;
+	if (status == MG_OUT_OF_MEMORY)
+		return FEED_OUT_OF_MEMORY;
+	if (status != MG_OK)
+	{
+		/* length and sign were checked: only the sum of the weights is left */
+		snprintf(detail, FEED_DETAIL_SIZE, "%s", mg_status_message(status));
+		return FEED_BAD_WEIGHT;
+	}
+	window->public.records++;
+	return FEED_ACCEPTED;
+}
+
+/* Copy bytes to *memory and move it on; NULL stays NULL. */
+static void *
+batch_copy(char **memory, const void *bytes, size_t length)
+{
+	void	   *copy = *memory;
+
+	if (bytes == NULL)
+		return NULL;
+	memcpy(copy, bytes, length);
+	*memory += length;
+	return copy;
+}
+
+/* Keep a rejected record, whole. */
+static bool
+batch_reject(FeedBatch *batch, const FeedRecord *record, int64_t time,
+			 FeedReason reason, const char *detail)
+{
+	FeedRejected *rejected = batch_grow(batch->rejected, batch->rejected_count,
+										&batch->rejected_room, sizeof(*rejected));
+	size_t		size = strlen(detail) + 1 + record->key_length + record->payload_length;
+	char	   *memory;
+
+	if (rejected == NULL)
+		return false;
+	batch->rejected = rejected;
+	memory = malloc(size);
+	if (memory == NULL)
+		return false;
+	rejected += batch->rejected_count++;
+	*rejected = (FeedRejected) {.shard = record->shard, .time = time, .reason = reason,
+		.key_length = record->key_length, .payload_length = record->payload_length,
+		.memory = memory};
+	if (record->sequence != NULL)
+		snprintf(rejected->position, sizeof(rejected->position), "%s", record->sequence);
+	else
+		snprintf(rejected->position, sizeof(rejected->position), "%lld",
+				 (long long) record->position);
+	rejected->detail = batch_copy(&memory, detail, strlen(detail) + 1);
+	rejected->key = batch_copy(&memory, record->key, record->key_length);
+	rejected->payload = batch_copy(&memory, record->payload, record->payload_length);
+	batch->bytes += sizeof(*rejected) + size;
+	return true;
+}
+
+bool
+feed_batch_take(FeedBatch *batch, const FeedRecord *record, int64_t now)
+{
+	char		detail[FEED_DETAIL_SIZE];
+	FeedEvent	event;
+	FeedReason	reason;
+	bool		taken;
+
+	reason = feed_event_parse(batch->fields, record->payload, record->payload_length,
+							  record->time, &event, detail);
+	if (reason == FEED_ACCEPTED)
+		reason = batch_place(batch, event.time, now, detail);
+	if (reason == FEED_ACCEPTED)
+		reason = batch_count(batch, &event, detail);
+
+	if (reason == FEED_ACCEPTED)
+		taken = true;
+	else if (reason == FEED_OUT_OF_MEMORY)
+		taken = false;
+	else
+		taken = batch_reject(batch, record, event.time, reason, detail);
+	feed_event_free(&event);
+	if (taken)
+	{
+		batch->records++;
+		feed_batch_advance(batch, record->shard, record->position + 1);
+	}
+	return taken;
+}
+
+/* ---- what is in it ---- */
+
+int64_t
+feed_batch_records(const FeedBatch *batch)
+{
+	return batch->records;
+}
+
+size_t
+feed_batch_bytes(const FeedBatch *batch)
+{
+	return batch->bytes;
+}
+
+int
+feed_batch_shard_count(const FeedBatch *batch)
+{
+	return batch->shard_count;
+}
+
+const FeedShard *
+feed_batch_shards(const FeedBatch *batch)
+{
+	return batch->shards;
+}
+
+const FeedWindow *
+feed_batch_windows(const FeedBatch *batch)
+{
+	return batch->windows;
+}
+
+int
+feed_batch_rejected_count(const FeedBatch *batch)
+{
+	return batch->rejected_count;
+}
+
+const FeedRejected *
+feed_batch_rejected(const FeedBatch *batch)
+{
+	return batch->rejected;
+}
+
+const FeedSettings *
+feed_batch_settings(const FeedBatch *batch)
+{
+	return batch->settings;
+}

@@ -1,0 +1,91 @@
+/*
+ * event.h
+ *	  One event: from the bytes of a record to entity, key, weight and time.
+ *
+ * Must not know where the bytes came from (Kafka, Lambda) or where the counts
+ * go.  An event is a JSON object in UTF-8; unknown fields are ignored, and of
+ * duplicate names the last one counts.
+ */
+#ifndef FEED_EVENT_H
+#define FEED_EVENT_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "feed/pointer.h"
+
+/* The largest weight of one event: a total so can't overflow before millions of events carry it. */
+#define FEED_WEIGHT_MAX INT64_C(1000000000000)
+
+/* Longest key of a summary, in bytes: DynamoDB's limit for a partition key. */
+#define FEED_KEY_MAX_LENGTH 2048
+
+/* The key of all events when no field is mapped to it. */
+#define FEED_KEY_DEFAULT "global"
+
+/* The time of a record that has none. */
+#define FEED_NO_TIME INT64_MIN
+
+/* Room for the explanation of a rejected event, and its ending NUL. */
+#define FEED_DETAIL_SIZE 320
+
+/* Why an event can't be counted.  Codes are stable: people query them. */
+typedef enum FeedReason
+{
+	FEED_ACCEPTED,
+	FEED_EMPTY_VALUE,			/* no bytes at all: an empty value or a tombstone */
+	FEED_INVALID_JSON,
+	FEED_INVALID_UTF8,
+	FEED_NUL_CHARACTER,			/* PostgreSQL's text has no NUL */
+	FEED_NOT_AN_OBJECT,
+	FEED_MISSING_ENTITY,
+	FEED_EMPTY_ENTITY,
+	FEED_MISSING_KEY,
+	FEED_EMPTY_KEY,
+	FEED_WRONG_TYPE,			/* entity or key is there, but no string */
+	FEED_TOO_LONG,				/* entity or key */
+	FEED_BAD_WEIGHT,
+	FEED_BAD_TIME,				/* no event time, or none that can be read */
+	FEED_OUTSIDE_RETENTION,
+	FEED_TOO_FAR_IN_FUTURE,
+	FEED_OUT_OF_MEMORY			/* no verdict on the event: try again later */
+} FeedReason;
+
+/* The code of a reason ("invalid_json"); static storage. */
+extern const char *feed_reason_code(FeedReason reason);
+
+/* Where the fields of an event lie; a pointer that is not set takes the default. */
+typedef struct FeedFields
+{
+	FeedPointer entity;			/* always set */
+	FeedPointer key;			/* default: FEED_KEY_DEFAULT */
+	FeedPointer weight;			/* default: 1 */
+	FeedPointer time;			/* default: the record's own time */
+} FeedFields;
+
+/* An event.  The strings belong to document, are NUL-terminated and hold no other NUL. */
+typedef struct FeedEvent
+{
+	const char *entity;
+	size_t		entity_length;
+	const char *key;
+	size_t		key_length;
+	int64_t		weight;
+	int64_t		time;			/* milliseconds since the Unix epoch */
+	json_t	   *document;
+} FeedEvent;
+
+/*
+ * Read an event.  record_time is the time of the record that carries it
+ * (milliseconds since the Unix epoch, or FEED_NO_TIME).  On FEED_ACCEPTED
+ * the event is complete.  On any other reason detail tells a person what is
+ * wrong, in ASCII except for names given in fields; event->time is then the
+ * best known, perhaps FEED_NO_TIME.  In either case the caller releases the
+ * event with feed_event_free.
+ */
+extern FeedReason feed_event_parse(const FeedFields *fields, const void *payload, size_t length,
+								   int64_t record_time, FeedEvent *event,
+								   char detail[FEED_DETAIL_SIZE]);
+extern void feed_event_free(FeedEvent *event);
+
+#endif							/* FEED_EVENT_H */
