@@ -77,8 +77,8 @@ typedef struct LogField
 
 /*
  * Write one event.  fields ends with LOG_FIELD_END.  Values are quoted and
- * escaped, invalid UTF-8 becomes U+FFFD, and a line longer than 8 kB is cut.  Thread-safe;
- * errors of the write itself are ignored.
+ * escaped, invalid UTF-8 becomes U+FFFD, a value is cut at 1 kB, and fields that
+ * would make the line longer than 8 kB are left out.  Thread-safe; errors of the write itself are ignored.
  */
 extern void log_event(const Log *log, LogLevel level, const char *message, const LogField *fields);
 

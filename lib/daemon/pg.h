@@ -41,8 +41,8 @@ typedef struct PgSettings
 #define PG_CALL_TIMEOUT_MS 60000
 
 /*
- * A statement, prepared once a connection at its first call.  Static storage:
- * its address is its identity.
+ * A statement, prepared once a connection at its first call; utility commands
+ * (LISTEN) too.  Static storage: its address is its identity.
  */
 typedef struct PgStatement
 {
@@ -127,12 +127,9 @@ extern bool pg_busy(const PgSession *session);
  */
 extern DaemonStatus pg_check_extension(PgSession *session, const char *extension, const char *version);
 
-/* LISTEN; channel is a plain identifier. */
-extern DaemonStatus pg_listen(PgSession *session, const char *channel);
-
 /*
- * Take all notifications that have arrived, without waiting; *any tells whether one had
- * this payload (NULL: any payload).  RETRY when the connection turns out to be lost.
+ * Take all notifications that have arrived (after a statement LISTEN ...), without
+ * waiting; *any tells whether one had this payload (NULL: any payload).  RETRY when the connection turns out to be lost.
  */
 extern DaemonStatus pg_take_notifications(PgSession *session, const char *payload, bool *any);
 

@@ -1,0 +1,68 @@
+/*
+ * base64.c
+ *	  Base64 through OpenSSL's EVP, with the strictness that it lacks.
+ */
+#include "daemon/base64.h"
+
+#include <limits.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <openssl/evp.h>
+
+static const char alphabet[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+
+char *
+base64_encode(const void *bytes, size_t length)
+{
+	char	   *text;
+
+	if (length > INT_MAX / 2)
+		return NULL;
+	text = malloc((length + 2) / 3 * 4 + 1);
+	if (text == NULL)
+		return NULL;
+	text[0] = '\0';
+	EVP_EncodeBlock((unsigned char *) text, bytes, (int) length);
+	return text;
+}
+
+/* How many '=' end the text; -1 if it is not base64. */
+static int
+base64_padding(const char *text, size_t length)
+{
+	int			padding = 0;
+
+	if (length % 4 != 0 || length > INT_MAX)
+		return -1;
+	while (padding < 2 && length > 0 && text[length - 1] == '=')
+	{
+		length--;
+		padding++;
+	}
+	for (size_t i = 0; i < length; i++)
+		if (text[i] == '\0' || strchr(alphabet, text[i]) == NULL)
+			return -1;
+	return padding;
+}
+
+unsigned char *
+base64_decode(const char *text, size_t text_length, size_t *length)
+{
+	int			padding = base64_padding(text, text_length);
+	unsigned char *bytes;
+
+	if (padding < 0)
+		return NULL;
+	bytes = malloc(text_length / 4 * 3 + 1);
+	if (bytes == NULL)
+		return NULL;
+	if (EVP_DecodeBlock(bytes, (const unsigned char *) text, (int) text_length) < 0)
+	{
+		free(bytes);
+		return NULL;
+	}
+	*length = text_length / 4 * 3 - (size_t) padding;
+	bytes[*length] = '\0';
+	return bytes;
+}

@@ -1,0 +1,243 @@
+/*
+ * pg_session.c
+ *	  Connects a session to PostgreSQL, within bounds of time, and drops it.
+ *
+ * Must not know statements or pipelines.
+ */
+#include "daemon/pg_internal.h"
+
+#include <poll.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "daemon/clock.h"
+
+#define PG_CONNECT_TIMEOUT "5"
+
+/* Settings that libpq takes from its environment only when they are not given: our default, unless it is set. */
+typedef struct PgDefault
+{
+	const char *keyword;
+	const char *value;
+	const char *environment;	/* NULL: libpq reads none */
+} PgDefault;
+
+static const PgDefault pg_defaults[] = {
+	{"connect_timeout", PG_CONNECT_TIMEOUT, "PGCONNECT_TIMEOUT"},
+	{"keepalives_idle", "5", NULL},
+	{"keepalives_interval", "2", NULL},
+	{"keepalives_count", "3", NULL},
+	{"tcp_user_timeout", "5000", NULL},
+};
+
+#define PG_DEFAULTS ((int) (sizeof(pg_defaults) / sizeof(pg_defaults[0])))
+
+static DaemonStatus
+check_dsn(PgSession *session, const char *dsn)
+{
+	char	   *problem = NULL;
+	PQconninfoOption *options;
+	DaemonStatus status;
+
+	if (dsn == NULL || (options = PQconninfoParse(dsn, &problem)) != NULL)
+	{
+		if (dsn != NULL)
+			PQconninfoFree(options);
+		return DAEMON_OK;
+	}
+	if (problem != NULL)
+		pg_hide_quoted(problem);
+	status = pg_fail_fatal(session, problem != NULL ? problem : "out of memory",
+						   "check --dsn: a string of keyword=value pairs, or a postgresql:// URI");
+	PQfreemem(problem);
+	return status;
+}
+
+DaemonStatus
+pg_session_open(const PgSettings *settings, const Log *log, Signals *signals, PgSession **session)
+{
+	PgSession  *new_session = calloc(1, sizeof(*new_session));
+	DaemonStatus status;
+
+	*session = NULL;
+	if (new_session == NULL)
+	{
+		log_error(log, "out of memory");
+		return DAEMON_FATAL;
+	}
+	new_session->settings = settings;
+	new_session->log = log;
+	new_session->signals = signals;
+
+	status = check_dsn(new_session, settings->dsn);
+	if (status == DAEMON_OK)
+		*session = new_session;
+	else
+		pg_session_close(new_session);
+	return status;
+}
+
+void
+pg_session_close(PgSession *session)
+{
+	if (session == NULL)
+		return;
+	pg_session_disconnect(session);
+	free(session->prepared);
+	free(session);
+}
+
+void
+pg_session_disconnect(PgSession *session)
+{
+	PQclear(session->result);
+	session->result = NULL;
+	session->busy = false;
+	session->prepared_count = 0;
+	PQfinish(session->connection);
+	session->connection = NULL;
+}
+
+bool
+pg_session_connected(const PgSession *session)
+{
+	return session->connection != NULL && PQstatus(session->connection) == CONNECTION_OK;
+}
+
+const PgProblem *
+pg_problem(const PgSession *session)
+{
+	return &session->problem;
+}
+
+int
+pg_socket(const PgSession *session)
+{
+	return session->connection != NULL ? PQsocket(session->connection) : -1;
+}
+
+PGconn *
+pg_connection(PgSession *session)
+{
+	return session->connection;
+}
+
+static bool
+is_set(const char *environment)
+{
+	const char *value = environment != NULL ? getenv(environment) : NULL;
+
+	return value != NULL && *value != '\0';
+}
+
+/* Later keywords win, so that what the DSN says beats our defaults. */
+static PGconn *
+start_connection(const PgSettings *settings)
+{
+	const char *keywords[PG_DEFAULTS + 3];
+	const char *values[PG_DEFAULTS + 3];
+	int			count = 0;
+
+	for (int i = 0; i < PG_DEFAULTS; i++)
+	{
+		if (is_set(pg_defaults[i].environment))
+			continue;
+		keywords[count] = pg_defaults[i].keyword;
+		values[count++] = pg_defaults[i].value;
+	}
+	keywords[count] = "fallback_application_name";
+	values[count++] = settings->program;
+	if (settings->dsn != NULL)
+	{
+		keywords[count] = "dbname";
+		values[count++] = settings->dsn;
+	}
+	keywords[count] = NULL;
+	values[count] = NULL;
+	return PQconnectStartParams(keywords, values, 1);
+}
+
+/* connect_timeout as libpq understood it, for each of the hosts; -1 for ever. */
+static int64_t
+connect_deadline(PGconn *connection)
+{
+	PQconninfoOption *options = PQconninfo(connection);
+	int64_t		seconds = atoi(PG_CONNECT_TIMEOUT);
+	int64_t		hosts = 1;
+
+	for (PQconninfoOption *option = options; option != NULL && option->keyword != NULL; option++)
+	{
+		if (option->val == NULL)
+			continue;
+		if (strcmp(option->keyword, "connect_timeout") == 0)
+			seconds = atoll(option->val);
+		else if (strcmp(option->keyword, "host") == 0)
+			for (const char *comma = option->val; (comma = strchr(comma, ',')) != NULL; comma++)
+				hosts++;
+	}
+	PQconninfoFree(options);
+	return seconds <= 0 ? -1 : clock_milliseconds() + seconds * hosts * 1000;
+}
+
+static DaemonStatus
+await_connection(PgSession *session)
+{
+	PGconn	   *connection = session->connection;
+	int64_t		deadline = connect_deadline(connection);
+	PostgresPollingStatusType polling = PGRES_POLLING_WRITING;
+
+	if (PQstatus(connection) == CONNECTION_BAD)
+		return pg_fail_connection(session, PQerrorMessage(connection));
+	while (polling != PGRES_POLLING_OK)
+	{
+		short		events = polling == PGRES_POLLING_READING ? POLLIN : POLLOUT;
+		SignalsWake wake = signals_wait(session->signals, PQsocket(connection), events, clock_left(deadline));
+
+		if (wake == SIGNALS_STOP)
+			return pg_fail_retry(session, "stopping");
+		if (wake == SIGNALS_TIMEOUT)
+			return pg_fail_retry(session, "timeout while connecting");
+		polling = PQconnectPoll(connection);
+		if (polling == PGRES_POLLING_FAILED)
+		{
+			if (PQconnectionNeedsPassword(connection))
+				return pg_fail_fatal(session, PQerrorMessage(connection), pg_error_advice("28P01"));
+			return pg_fail_connection(session, PQerrorMessage(connection));
+		}
+	}
+	return DAEMON_OK;
+}
+
+/* Notices would go to standard error in libpq's own format. */
+static void
+ignore_notice(void *context, const PGresult *result)
+{
+	(void) context;
+	(void) result;
+}
+
+DaemonStatus
+pg_session_connect_once(PgSession *session)
+{
+	DaemonStatus status;
+
+	if (pg_session_connected(session))
+		return DAEMON_OK;
+	pg_session_disconnect(session);
+	session->connection = start_connection(session->settings);
+	if (session->connection == NULL)
+		return pg_fail_fatal(session, "out of memory", NULL);
+
+	/* only a verbose message names the SQLSTATE of a refused connection */
+	PQsetErrorVerbosity(session->connection, PQERRORS_VERBOSE);
+	PQsetNoticeReceiver(session->connection, ignore_notice, NULL);
+	status = await_connection(session);
+	if (status == DAEMON_OK && PQsetnonblocking(session->connection, 1) != 0)
+		status = pg_fail_retry(session, PQerrorMessage(session->connection));
+	if (status == DAEMON_OK && session->settings->on_connect != NULL)
+		status = session->settings->on_connect(session, session->settings->context);
+	if (status != DAEMON_OK)
+		pg_session_disconnect(session);
+	return status;
+}
