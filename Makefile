@@ -63,7 +63,8 @@ EXTRA_CLEAN = build/obj build/sanitized build/unit build/topk-* regression.diffs
 # No bitcode: it would need the exact clang that the server was built with.
 override with_llvm = no
 
-PG_CONFIG ?= pg_config
+# demo/install.sh makes the first one where the system lacks server headers.
+PG_CONFIG ?= $(firstword $(wildcard $(CURDIR)/build/pg_config) pg_config)
 PGXS := $(shell $(PG_CONFIG) --pgxs 2>/dev/null)
 ifneq (,$(wildcard $(PGXS)))
 include $(PGXS)

@@ -2,11 +2,14 @@
 """The real servers around topk, for as long as they are needed and not longer.
 
     with Stack() as stack:
-        postgres = stack.postgres()         # .dsn, .env(), .stop(mode), .start(), .kill()
+        postgres = stack.postgres()     # .dsn, .env(), .stop(mode), .start(), .kill()
+        kafka = stack.kafka()           # .brokers, .create_topic(name, partitions), .kill(), .start()
+        dynamodb = stack.dynamodb()     # .endpoint, .client(), .create_table(name)
+        feeder = stack.daemon("topk-kafka-feeder", arguments, env)
 
 or, from a shell, a command with the servers' addresses in its environment:
 
-    demo/stack.py postgres -- psql
+    build/venv/bin/python demo/stack.py postgres kafka -- psql
 
 Everything listens on free loopback ports and lives in one temporary folder
 that is gone afterwards, whatever ends the program.
@@ -23,6 +26,9 @@ from pathlib import Path
 if __name__ == "__main__":
     sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
+from demo.servers.daemon import Daemon  # noqa: E402
+from demo.servers.dynamodb import DynamoDB  # noqa: E402
+from demo.servers.kafka import Kafka  # noqa: E402
 from demo.servers.postgres import Postgres  # noqa: E402
 
 
@@ -35,17 +41,31 @@ class Stack:
         self.folder.chmod(0o755)  # the database server runs as another user
         self._guard = guard(self.folder)
         self._servers = {}
+        self._daemons = []
 
     def postgres(self, **options):
         return self._server("postgres", Postgres, **options)
+
+    def kafka(self):
+        return self._server("kafka", Kafka)
+
+    def dynamodb(self):
+        return self._server("dynamodb", DynamoDB)
+
+    def daemon(self, program, arguments=(), env=None, ready=None, timeout=30):
+        """Start build/PROGRAM beside the servers, with their addresses in its environment."""
+        daemon = Daemon(program, arguments, {**self.environment(), **(env or {})}, self.folder, ready, timeout)
+        self._daemons.append(daemon)
+        return daemon
 
     def environment(self):
         """What a client of the running servers needs to find them."""
         return {name: value for server in self._servers.values() for name, value in server.env().items()}
 
     def close(self):
-        for server in reversed(list(self._servers.values())):
-            server.close()
+        for process in self._daemons + list(reversed(self._servers.values())):
+            process.close()
+        self._daemons.clear()
         self._servers.clear()
         shutil.rmtree(self.folder, ignore_errors=True)
         self._guard.stdin.close()
@@ -82,7 +102,7 @@ def main(arguments):
     if "--" in arguments:
         cut = arguments.index("--")
         names, command = arguments[:cut], arguments[cut + 1:]
-    starters = {"postgres": Stack.postgres}
+    starters = {"postgres": Stack.postgres, "kafka": Stack.kafka, "dynamodb": Stack.dynamodb}
     if not names or not set(names) <= set(starters):
         sys.exit(f"usage: stack.py {'|'.join(starters)} ... [-- command ...]")
     exit_on_signals()

@@ -14,9 +14,9 @@ import signal
 import subprocess
 from pathlib import Path
 
+from .checkout import CHECKOUT
 from .process import Process, free_port
 
-CHECKOUT = Path(__file__).resolve().parents[2]
 SUPERUSER = "postgres"
 DATABASE = "topk"
 
@@ -117,7 +117,7 @@ def install(root):
     # Others may be building in the same checkout.
     build = CHECKOUT / "build"
     build.mkdir(exist_ok=True)
-    with open(build / "install.lock", "w") as lock:
+    with open(build / "make.lock", "w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         subprocess.run(["make", "--silent", "--no-print-directory", "-C", CHECKOUT, "install", f"DESTDIR={root}"],
                        check=True, stdout=subprocess.DEVNULL,
@@ -131,7 +131,8 @@ def below(root, place):
 
 def pg_config(name):
     """A directory of the PostgreSQL that the extensions are built for."""
-    program = os.environ.get("PG_CONFIG", "pg_config")
+    private = CHECKOUT / "build" / "pg_config"  # made by demo/install.sh where headers were missing
+    program = os.environ.get("PG_CONFIG") or (private if private.exists() else "pg_config")
     answer = subprocess.run([program, f"--{name}"], check=True, capture_output=True, text=True)
     return Path(answer.stdout.strip()).resolve()
 

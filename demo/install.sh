@@ -1,0 +1,172 @@
+#!/bin/sh
+# install.sh
+#	  Installs what is missing for one purpose: demo, check or format.
+#
+# Debian packages go into the system, as root or through sudo.  All else goes
+# into build/: a Python environment, the jars of Kafka and DynamoDB Local, and
+# the server's headers.  Run again, it finds everything there and returns at once.
+set -eu
+
+purpose=${1:?usage: install.sh demo|check|format}
+cd "$(dirname "$0")/.."
+build=$PWD/build
+log=$build/install.log
+started=$(date +%s)
+
+COMPILER='gcc libc6-dev pkg-config'
+LIBRARIES='librdkafka-dev libjansson-dev libcurl4-openssl-dev libpq-dev libssl-dev libmicrohttpd-dev'
+POSTGRESQL=15
+
+say()
+{
+	printf '\033[2m%3d s\033[0m  %s\n' $(($(date +%s) - started)) "$*"
+}
+
+fail()
+{
+	printf '%s\n' "$*" >&2
+	[ ! -s "$log" ] || { echo "the last lines of $log:" >&2; tail -n 15 "$log" >&2; }
+	exit 1
+}
+
+as_root()
+{
+	if [ "$(id -u)" = 0 ]; then "$@"; else sudo "$@"; fi
+}
+
+# ---- Debian packages ----
+
+# Those of the arguments that are not installed.
+missing()
+{
+	for package in "$@"; do
+		[ "$(dpkg-query -W -f '${db:Status-Status}' "$package" 2>/dev/null)" = installed ] || echo "$package"
+	done
+}
+
+apt_install()
+{
+	as_root env DEBIAN_FRONTEND=noninteractive \
+		apt-get install --yes --quiet=2 --no-install-recommends -o Dpkg::Use-Pty=0 "$@" >>"$log" 2>&1
+}
+
+debian()
+{
+	packages=$(missing "$@")
+	[ -n "$packages" ] || return 0
+	[ "$(id -u)" = 0 ] || command -v sudo >/dev/null ||
+		fail "missing Debian packages, and neither root nor sudo to install them:" $packages
+	say "Debian packages:" $packages
+	# Without package lists, or with old ones, the first attempt fails.
+	apt_install $packages || { as_root apt-get update --quiet=2 >>"$log" 2>&1 && apt_install $packages; } ||
+		fail "apt-get could not install:" $packages
+}
+
+# A server whose packages are new here must not start a cluster of its own.
+NO_CLUSTER=/etc/postgresql-common/createcluster.d/topk.conf
+
+postgresql_server()
+{
+	[ -n "$(missing postgresql-$POSTGRESQL)" ] || return 0
+	as_root mkdir -p "$(dirname $NO_CLUSTER)"
+	echo 'create_main_cluster = false' | as_root tee $NO_CLUSTER >/dev/null
+	debian postgresql-$POSTGRESQL
+	as_root rm $NO_CLUSTER
+}
+
+# The server's headers alone: Debian's package of them depends on all of LLVM,
+# 700 MB that building without bitcode does not touch.
+postgresql_headers()
+{
+	for program in pg_config "$build/pg_config"; do
+		[ ! -e "$("$program" --pgxs 2>/dev/null)" ] || return 0
+	done
+	say "PostgreSQL's server headers"
+	rm -rf "$build/server-dev"
+	mkdir -p "$build/server-dev"
+	(cd "$build/server-dev" && apt-get download postgresql-server-dev-$POSTGRESQL && dpkg-deb -x ./*.deb . && rm ./*.deb) \
+		>>"$log" 2>&1 || fail "cannot download postgresql-server-dev-$POSTGRESQL"
+	cat >"$build/pg_config" <<-EOF
+	#!/bin/sh
+	# The installed server's pg_config, but for the headers, which are here.
+	case \${1-} in
+		--pgxs) echo $build/server-dev/usr/lib/postgresql/$POSTGRESQL/lib/pgxs/src/makefiles/pgxs.mk ;;
+		--includedir-server) echo $build/server-dev/usr/include/postgresql/$POSTGRESQL/server ;;
+		*) exec /usr/lib/postgresql/$POSTGRESQL/bin/pg_config "\$@" ;;
+	esac
+	EOF
+	chmod +x "$build/pg_config"
+}
+
+# ---- Python ----
+
+# python_packages(requirements file): a complete list, so nothing is resolved.
+python_packages()
+{
+	stamp=$build/venv/$(echo "$1" | tr / -)
+	! cmp -s "$1" "$stamp" || return 0
+	say "Python packages of $1"
+	[ -x "$build/venv/bin/pip" ] || /usr/bin/python3 -m venv "$build/venv" >>"$log" 2>&1
+	"$build/venv/bin/pip" --disable-pip-version-check install --quiet --no-deps --no-compile -r "$1" \
+		>>"$log" 2>&1
+	cp "$1" "$stamp"
+}
+
+# ---- Java ----
+
+jars()
+{
+	! cmp -s demo/pom.xml "$build/jars/pom.xml" || return 0
+	say 'Apache Kafka and DynamoDB Local'
+	rm -rf "$build/jars"
+	mvn --quiet --batch-mode --file demo/pom.xml -Dmaven.repo.local="$build/maven" -Dmaven.artifact.threads=16 \
+		org.apache.maven.plugins:maven-dependency-plugin:3.6.1:copy-dependencies \
+		-DincludeScope=runtime -DoutputDirectory="$build/jars" >>"$log" 2>&1
+	# The name under which sqlite4java looks for its native library.
+	for library in "$build"/jars/libsqlite4java-linux-*.so; do
+		mv "$library" "${library%-[0-9]*.so}.so"
+	done
+	rm -rf "$build/maven"
+	cp demo/pom.xml "$build/jars/pom.xml"
+}
+
+# ---- what each purpose needs ----
+
+# Whatever happens: no job of ours goes on, and no file of ours stays in /etc.
+background=
+finish()
+{
+	[ -z "$background" ] || kill $background 2>/dev/null || true
+	[ ! -e $NO_CLUSTER ] || as_root rm $NO_CLUSTER
+}
+trap finish EXIT
+trap 'exit 130' INT
+trap 'exit 143' TERM
+
+mkdir -p "$build"
+exec 9>"$build/install.lock"
+flock 9
+: >"$log"
+
+if [ "$purpose" = format ]; then
+	debian python3-venv
+	python_packages demo/requirements-format.txt
+	exit
+fi
+
+debian python3-venv openjdk-17-jre-headless $([ -e "$build/jars/pom.xml" ] || echo maven)
+
+# The downloads go on while the other packages are unpacked.
+python_packages demo/requirements.txt &
+background=$!
+jars &
+background="$background $!"
+
+debian $COMPILER $LIBRARIES
+postgresql_server
+postgresql_headers
+for job in $background; do
+	wait "$job" || fail 'not everything could be downloaded'
+done
+background=
+[ "$purpose" = demo ] || python_packages test/requirements.txt

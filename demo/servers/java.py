@@ -1,0 +1,12 @@
+"""How the Java servers are run: one class path, a small heap, a quick start."""
+
+from .checkout import CHECKOUT
+
+JARS = CHECKOUT / "build" / "jars"
+
+
+def java(main_class, *arguments, heap, options=()):
+    """The command line for a class of the jars that demo/install.sh downloaded."""
+    return ["java", f"-Xmx{heap}m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1",
+            "-Dorg.slf4j.simpleLogger.defaultLogLevel=warn", *options,
+            "-classpath", f"{JARS}/*", main_class, *map(str, arguments)]

@@ -1,0 +1,79 @@
+"""Apache Kafka: one KRaft node, broker and controller in one process."""
+
+import base64
+import subprocess
+import uuid
+from pathlib import Path
+
+from confluent_kafka.admin import AdminClient, NewTopic
+
+from .java import java
+from .process import Process, free_port, listening
+
+# The session is short because after a kill() the controller waits for its end.
+SETTINGS = """\
+process.roles=broker,controller
+node.id=1
+controller.quorum.voters=1@127.0.0.1:{controller_port}
+controller.listener.names=CONTROLLER
+listeners=PLAINTEXT://127.0.0.1:{port},CONTROLLER://127.0.0.1:{controller_port}
+log.dirs={data}
+auto.create.topics.enable=false
+offsets.topic.num.partitions=1
+offsets.topic.replication.factor=1
+transaction.state.log.num.partitions=1
+transaction.state.log.replication.factor=1
+transaction.state.log.min.isr=1
+group.initial.rebalance.delay.ms=0
+log.retention.ms=-1
+broker.heartbeat.interval.ms=500
+broker.session.timeout.ms=2000
+"""
+
+
+class Kafka:
+    """A broker; .brokers is its bootstrap address.  It keeps its data over kill() and start()."""
+
+    def __init__(self, folder):
+        folder = Path(folder)
+        self.port, controller_port = free_port(), free_port()
+        self.brokers = f"127.0.0.1:{self.port}"
+        settings = folder / "server.properties"
+        settings.write_text(SETTINGS.format(port=self.port, controller_port=controller_port, data=folder / "data"))
+        cluster_id = base64.urlsafe_b64encode(uuid.uuid4().bytes).decode().rstrip("=")
+        subprocess.run(java("kafka.tools.StorageTool", "format", "-t", cluster_id, "-c", settings, heap=64),
+                       check=True, stdout=subprocess.DEVNULL)
+        self.admin = AdminClient({"bootstrap.servers": self.brokers, "log_level": 0})
+        self.process = Process("Kafka", java("kafka.Kafka", settings, heap=350), folder / "log")
+        self.start()
+
+    def env(self):
+        return {"KAFKA_BROKERS": self.brokers}
+
+    def create_topic(self, name, partitions=4, config=None):
+        topic = NewTopic(name, num_partitions=partitions, replication_factor=1, config=config or {})
+        self.admin.create_topics([topic])[name].result(timeout=30)
+        return name
+
+    def delete_topic(self, name):
+        self.admin.delete_topics([name])[name].result(timeout=30)
+
+    def start(self):
+        self.process.start(self._ready)
+
+    def stop(self):
+        self.process.stop()
+
+    def kill(self):
+        self.process.kill()
+
+    def close(self):
+        self.process.kill()
+
+    def _ready(self):
+        if not listening(self.port):
+            return False
+        try:
+            return bool(self.admin.list_topics(timeout=5).brokers)
+        except Exception:  # not yet a member of its own cluster
+            return False
