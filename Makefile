@@ -16,7 +16,7 @@ help:
 	@echo 'make install      install them (PG_CONFIG=... chooses the server)'
 	@echo 'make daemons      build topk-kafka-feeder and topk-ddb-sync in build/'
 	@echo 'make demo         the whole path on real servers; INPUT=file.jsonl for events of your own'
-	@echo 'make check        every test; check-sql, check-isolation, check-unit, check-integration for some'
+	@echo 'make check        every test; check-sql, check-isolation, check-unit, check-integration for some (ONLY=pattern)'
 	@echo 'make bench        what the performance claims are made with'
 	@echo 'make format       indent the C files'
 	@echo 'make clean        remove what was built; distclean also what was downloaded'
@@ -59,7 +59,7 @@ EXTENSION = extension/topk extension/topk_pipeline
 DATA = $(wildcard extension/*--*.sql)
 PG_CPPFLAGS = -I$(srcdir)/lib
 PG_CFLAGS = -Wall -Wextra -Wno-unused-parameter -Wno-sign-compare $(WERROR)
-EXTRA_CLEAN = build/obj build/sanitized build/unit build/topk-* regression.diffs regression.out results output_iso
+EXTRA_CLEAN = build/obj build/sanitized build/unit build/topk-* build/regress build/isolation
 # No bitcode: it would need the exact clang that the server was built with.
 override with_llvm = no
 
@@ -129,7 +129,7 @@ build/sanitized/%.o: %.c
 # ---- running what is built ----
 
 check-sql check-isolation check-unit check-integration: check-%: all daemons unit-programs
-	@build/venv/bin/python test/run.py $*
+	@build/venv/bin/python test/run.py $* $(if $(ONLY),--only '$(ONLY)')
 
 run-bench:
 	@build/venv/bin/python bench/run.py

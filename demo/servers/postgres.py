@@ -110,7 +110,7 @@ class Postgres:
 
 def install(root):
     """Copy PostgreSQL below root, add the extensions, return the copy's bindir."""
-    places = {name: pg_config(name) for name in ("bindir", "pkglibdir", "sharedir")}
+    places = {name: pg_config_path(name) for name in ("bindir", "pkglibdir", "sharedir")}
     for place in places.values():
         shutil.copytree(place, below(root, place), symlinks=True,
                         ignore=shutil.ignore_patterns("bitcode", "pgxs", "man", "locale"))
@@ -129,8 +129,8 @@ def below(root, place):
     return Path(root) / place.relative_to("/")
 
 
-def pg_config(name):
-    """A directory of the PostgreSQL that the extensions are built for."""
+def pg_config_path(name):
+    """A path of the PostgreSQL that the extensions are built for."""
     private = CHECKOUT / "build" / "pg_config"  # made by demo/install.sh where headers were missing
     program = os.environ.get("PG_CONFIG") or (private if private.exists() else "pg_config")
     answer = subprocess.run([program, f"--{name}"], check=True, capture_output=True, text=True)
