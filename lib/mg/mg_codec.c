@@ -73,38 +73,52 @@ compare_items(const void *left, const void *right)
 	return mg_compare_bytes(a->bytes, a->length, b->bytes, b->length);
 }
 
+/*
+ * Of the counters equal to the boundary, the first by bytes stay: so it does
+ * not matter in which order they were listed, and by which worker.
+ */
 static MgStatus
 select_items(const MgSummary *summary, uint32_t limit, Selection *selection)
 {
 	MgChoice	choice = {.dropped = 0};
 	bool		all = summary->count <= limit;
 	MgStatus	status = all ? MG_OK : mg_choose(summary, limit, &choice);
+	uint32_t	first_tie = summary->count;
+	MgItem	   *items;
 
 	if (status != MG_OK)
 		return status;
 	*selection = (Selection) {.error = summary->error + choice.dropped};
 	if (summary->count == 0)
 		return MG_OK;
-	selection->items = mg_allocate(&summary->allocator,
-								   (all ? summary->count : limit) * sizeof(MgItem));
-	if (selection->items == NULL)
+	items = mg_allocate(&summary->allocator, summary->count * sizeof(MgItem));
+	if (items == NULL)
 		return MG_OUT_OF_MEMORY;
 	for (uint32_t i = 0; i < summary->count; i++)
 	{
 		const MgCounter *counter = &summary->counters[i];
+		int			rank = all ? 1 : mg_choice_rank(&choice, counter);
 
-		if (!all && !mg_choice_keeps(&choice, counter))
+		if (rank < 0)
 			continue;
-		selection->items[selection->count++] = (MgItem)
+		items[rank > 0 ? selection->count++ : --first_tie] = (MgItem)
 		{
 			.bytes = summary->arena + counter->offset,
 			.length = counter->length,
 			.lower = counter->lower,
 			.upper = counter->counter + summary->error
 		};
-		selection->bytes += counter->length;
 	}
-	qsort(selection->items, selection->count, sizeof(MgItem), compare_items);
+	if (!all)
+	{
+		qsort(items + first_tie, summary->count - first_tie, sizeof(MgItem), compare_items);
+		memmove(items + selection->count, items + first_tie, choice.ties * sizeof(MgItem));
+		selection->count += choice.ties;
+	}
+	qsort(items, selection->count, sizeof(MgItem), compare_items);
+	for (uint32_t i = 0; i < selection->count; i++)
+		selection->bytes += items[i].length;
+	selection->items = items;
 	return MG_OK;
 }
 

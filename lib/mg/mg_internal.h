@@ -71,6 +71,9 @@ typedef struct MgChoice
  */
 extern MgStatus mg_choose(const MgSummary *summary, uint32_t keep, MgChoice *choice);
 
+/* > 0 if the counter ranks before the boundary, 0 if it is equal to it, < 0 if it is dropped. */
+extern int	mg_choice_rank(const MgChoice *choice, const MgCounter *counter);
+
 /* Does this counter stay?  Ask once for each counter, in listing order. */
 extern bool mg_choice_keeps(MgChoice *choice, const MgCounter *counter);
 

@@ -156,12 +156,19 @@ mg_choose(const MgSummary *summary, uint32_t keep, MgChoice *choice)
 	return MG_OK;
 }
 
-bool
-mg_choice_keeps(MgChoice *choice, const MgCounter *counter)
+int
+mg_choice_rank(const MgChoice *choice, const MgCounter *counter)
 {
 	Rank		rank = rank_of(choice, counter);
 	Rank		boundary = {choice->first, choice->second};
-	int			order = rank_compare(&rank, &boundary);
+
+	return rank_compare(&rank, &boundary);
+}
+
+bool
+mg_choice_keeps(MgChoice *choice, const MgCounter *counter)
+{
+	int			order = mg_choice_rank(choice, counter);
 
 	if (order != 0)
 		return order > 0;
