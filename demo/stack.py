@@ -53,8 +53,9 @@ class Stack:
         return self._server("dynamodb", DynamoDB)
 
     def daemon(self, program, arguments=(), env=None, ready=None, timeout=30):
-        """Start build/PROGRAM beside the servers, with their addresses in its environment."""
-        daemon = Daemon(program, arguments, {**self.environment(), **(env or {})}, self.folder, ready, timeout)
+        """Start build/PROGRAM with the servers' addresses in its environment, and no port of its own."""
+        environment = {**self.environment(), "METRICS_ADDR": "off", **(env or {})}
+        daemon = Daemon(program, arguments, environment, self.folder, ready, timeout)
         self._daemons.append(daemon)
         return daemon
 
