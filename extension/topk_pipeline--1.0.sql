@@ -171,14 +171,19 @@ COMMENT ON TABLE topk_pipeline.source_position IS 'the next position to read of 
 
 CREATE FUNCTION topk_pipeline.positions(pipeline text, source text, shards text[])
 RETURNS TABLE (shard text, "position" bigint)
-LANGUAGE sql STABLE SECURITY DEFINER
-BEGIN ATOMIC
-	SELECT s.shard, s.position
-	  FROM topk_pipeline.find(pipeline) AS p
-	  JOIN topk_pipeline.source_position AS s USING (pipeline_id)
-	 WHERE s.source = positions.source AND s.shard = ANY (shards)
+LANGUAGE plpgsql STABLE SECURITY DEFINER
+SET search_path FROM CURRENT
+AS $$
+#variable_conflict use_column
+DECLARE
+	p			topk_pipeline.pipeline := find(positions.pipeline);
+BEGIN
+	RETURN QUERY
+	SELECT s.shard, s.position FROM source_position AS s
+	 WHERE s.pipeline_id = p.pipeline_id AND s.source = positions.source AND s.shard = ANY (shards)
 	 ORDER BY s.shard;
-END;
+END
+$$;
 COMMENT ON FUNCTION topk_pipeline.positions IS 'the next position to read, for the shards that have one';
 
 /*
@@ -252,15 +257,19 @@ CREATE FUNCTION topk_pipeline.reject(pipeline text, source text,
 	shards text[], positions text[], times timestamptz[],
 	reasons text[], details text[], keys bytea[], payloads bytea[])
 RETURNS void
-LANGUAGE sql
-BEGIN ATOMIC
-	INSERT INTO topk_pipeline.rejected_record
+LANGUAGE plpgsql
+SET search_path FROM CURRENT
+AS $$
+#variable_conflict use_column
+BEGIN
+	INSERT INTO rejected_record
 		   (pipeline, source, shard, position, event_time, reason, detail, message_key, payload)
 	SELECT reject.pipeline, reject.source,
 		   r.shard, r.position::numeric, r.event_time, r.reason, r.detail, r.message_key, r.payload
 	  FROM unnest(shards, positions, times, reasons, details, keys, payloads)
 		   AS r (shard, position, event_time, reason, detail, message_key, payload);
-END;
+END
+$$;
 COMMENT ON FUNCTION topk_pipeline.reject IS 'internal: keep records that can not be counted';
 
 /* ---- ingest ---- */
@@ -325,18 +334,19 @@ LANGUAGE plpgsql IMMUTABLE
 SET search_path FROM CURRENT
 AS $$
 BEGIN
-	IF EXISTS (SELECT FROM unnest(lengths) AS l WHERE l IS DISTINCT FROM lengths[1]) THEN
-		RAISE EXCEPTION 'arrays % differ in length', names
+	IF (lengths[1] = ALL (lengths)) IS NOT TRUE THEN
+		RAISE EXCEPTION 'arrays % must be equally long', names
 			USING ERRCODE = 'invalid_parameter_value',
 				  DETAIL = format('They have %s elements.', array_to_string(lengths, ', ', 'no'));
 	END IF;
 END
 $$;
-COMMENT ON FUNCTION topk_pipeline.check_lengths IS 'internal: arrays that belong together are equally long';
+COMMENT ON FUNCTION topk_pipeline.check_lengths IS 'internal: arrays that belong together must be equally long, and not null';
 
 /*
- * The plans are kept whatever the arrays' lengths: planning anew would cost
- * more than the work of a small batch.
+ * One plan for every batch: planning anew would cost more than a small one
+ * does, and rows are found by index however many there are, even if the plan
+ * was made when the tables were empty.
  */
 CREATE FUNCTION topk_pipeline.ingest(pipeline text, source text,
 	shards text[], from_positions bigint[], to_positions bigint[],
@@ -349,10 +359,13 @@ RETURNS void
 LANGUAGE plpgsql SECURITY DEFINER
 SET search_path FROM CURRENT
 SET plan_cache_mode = force_generic_plan
+SET enable_seqscan = off
+SET enable_hashjoin = off
+SET enable_mergejoin = off
 AS $$
 DECLARE
 	p			topk_pipeline.pipeline := find(ingest.pipeline);
-	odd_k		int := (SELECT topk_k(s) FROM unnest(summaries) AS s WHERE topk_k(s) <> p.counters LIMIT 1);
+	odd_k		int;
 BEGIN
 	PERFORM check_lengths('shards, from_positions, to_positions',
 		cardinality(shards), cardinality(from_positions), cardinality(to_positions));
@@ -362,7 +375,12 @@ BEGIN
 		cardinality(rejected_shards), cardinality(rejected_positions), cardinality(rejected_times),
 		cardinality(rejected_reasons), cardinality(rejected_details), cardinality(rejected_keys),
 		cardinality(rejected_payloads));
-	IF odd_k IS NOT NULL THEN
+	IF 0 > ANY (records) THEN
+		RAISE EXCEPTION 'a window has a negative number of records'
+			USING ERRCODE = 'invalid_parameter_value';
+	END IF;
+	SELECT topk_k(s) INTO odd_k FROM unnest(summaries) AS s WHERE topk_k(s) IS DISTINCT FROM p.counters LIMIT 1;
+	IF FOUND THEN
 		RAISE EXCEPTION 'a summary has k = %, but pipeline "%" holds % counters', odd_k, p.name, p.counters
 			USING ERRCODE = 'invalid_parameter_value',
 				  HINT = format('Build it with topk_agg(item, %s).', p.counters);
@@ -585,6 +603,12 @@ RETURNS TABLE (key text, bucket bigint, version bigint, value bytea, total bigin
 LANGUAGE plpgsql SECURITY DEFINER
 SET search_path FROM CURRENT
 SET plan_cache_mode = force_generic_plan
+SET enable_seqscan = off
+SET enable_hashjoin = off
+SET enable_mergejoin = off
+SET enable_bitmapscan = off
+SET enable_material = off
+SET jit = off
 AS $$
 DECLARE
 	p			topk_pipeline.pipeline := find(mirror_claim.pipeline);
@@ -613,28 +637,38 @@ COMMENT ON FUNCTION topk_pipeline.mirror_claim IS
 	'the changed windows that are to be stored now, with a new version each; report on each with mirror_done() or mirror_failed()';
 
 CREATE FUNCTION topk_pipeline.mirror_done(pipeline text, key text, bucket bigint, version bigint) RETURNS void
-LANGUAGE sql SECURITY DEFINER
-BEGIN ATOMIC
-	UPDATE topk_pipeline.mirror AS m
+LANGUAGE plpgsql SECURITY DEFINER
+SET search_path FROM CURRENT
+AS $$
+#variable_conflict use_column
+DECLARE
+	p			topk_pipeline.pipeline := find(mirror_done.pipeline);
+BEGIN
+	UPDATE mirror AS m
 	   SET mirrored_version = m.version, mirrored_digest = m.offered_digest, mirrored_at = now(),
 		   due_at = NULL, unmirrored_since = NULL, failures = 0, problem = NULL
-	  FROM topk_pipeline.find(pipeline) AS p
 	 WHERE m.pipeline_id = p.pipeline_id AND m.bucket = mirror_done.bucket AND m.key = mirror_done.key
 	   AND m.version = mirror_done.version;
-END;
+END
+$$;
 COMMENT ON FUNCTION topk_pipeline.mirror_done IS 'this version is stored; without effect when a newer one was offered since';
 
 CREATE FUNCTION topk_pipeline.mirror_failed(pipeline text, key text, bucket bigint, version bigint, problem text)
 RETURNS void
-LANGUAGE sql SECURITY DEFINER
-BEGIN ATOMIC
-	UPDATE topk_pipeline.mirror AS m
+LANGUAGE plpgsql SECURITY DEFINER
+SET search_path FROM CURRENT
+AS $$
+#variable_conflict use_column
+DECLARE
+	p			topk_pipeline.pipeline := find(mirror_failed.pipeline);
+BEGIN
+	UPDATE mirror AS m
 	   SET failures = m.failures + 1, problem = mirror_failed.problem,
 		   due_at = clock_timestamp() + least(2 ^ least(m.failures, 10), 300) * interval '1 second'
-	  FROM topk_pipeline.find(pipeline) AS p
 	 WHERE m.pipeline_id = p.pipeline_id AND m.bucket = mirror_failed.bucket AND m.key = mirror_failed.key
 	   AND m.version = mirror_failed.version;
-END;
+END
+$$;
 COMMENT ON FUNCTION topk_pipeline.mirror_failed IS
 	'this version could not be stored: offered again after 1, 2, 4, … up to 300 seconds, shown in mirror_status';
 
@@ -753,12 +787,16 @@ COMMENT ON FUNCTION topk_pipeline.expire IS
 	'delete what is past the retention, of one pipeline or of all, and merge the slots of windows that are over';
 
 CREATE FUNCTION topk_pipeline.drop(name text) RETURNS void
-LANGUAGE sql SECURITY DEFINER
-BEGIN ATOMIC
-	DELETE FROM topk_pipeline.rejected_record AS r
-	 USING topk_pipeline.find("drop".name) AS p WHERE r.pipeline = p.name;
-	DELETE FROM topk_pipeline.pipeline AS p WHERE p.name = "drop".name;
-END;
+LANGUAGE plpgsql SECURITY DEFINER
+SET search_path FROM CURRENT
+AS $$
+DECLARE
+	p			topk_pipeline.pipeline := find("drop".name);
+BEGIN
+	DELETE FROM rejected_record AS r WHERE r.pipeline = p.name;
+	DELETE FROM pipeline AS d WHERE d.pipeline_id = p.pipeline_id;
+END
+$$;
 COMMENT ON FUNCTION topk_pipeline.drop IS 'delete a pipeline with everything that belongs to it';
 
 /* ---- views ---- */

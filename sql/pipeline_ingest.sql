@@ -1,0 +1,81 @@
+-- One batch: counts and positions, all or nothing.
+SET client_min_messages = warning;
+CREATE EXTENSION IF NOT EXISTS topk_pipeline CASCADE;
+RESET client_min_messages;
+\set SHOW_CONTEXT never
+
+SELECT topk_pipeline.create('ingest', counters => 100);
+
+-- a batch for two windows, from two shards
+SELECT topk_pipeline.ingest('ingest', 'kafka:clicks', '{1,0}', '{NULL,NULL}', '{12,5}',
+							'{global,global}', '{20000,20001}', '{3,2}',
+							ARRAY[topk_build('{a,b}', '{2,1}', 100), topk_build('{c}', '{2}', 100)]);
+SELECT key, bucket, summary, records FROM topk_pipeline.window_summary WHERE pipeline = 'ingest' ORDER BY bucket;
+SELECT * FROM topk_pipeline.positions('ingest', 'kafka:clicks', '{0,1,2}');
+SELECT * FROM topk_pipeline.positions('ingest', 'kafka:other', '{0,1,2}');
+
+-- the next one adds to them; a shard may join, another rest
+SELECT topk_pipeline.ingest('ingest', 'kafka:clicks', '{0,2}', '{5,NULL}', '{6,1}',
+							'{global,eu}', '{20000,20000}', '{1,4}',
+							ARRAY[topk_build('{b}', '{1}', 100), topk_build('{z}', '{4}', 100)]);
+SELECT key, bucket, summary, records FROM topk_pipeline.window_summary WHERE pipeline = 'ingest' ORDER BY bucket, key;
+SELECT source, shard, position FROM topk_pipeline.source_status WHERE pipeline = 'ingest' ORDER BY shard;
+SELECT windows, slots, records, rejected, last_ingest_at <= now() AS dated FROM topk_pipeline.status WHERE pipeline = 'ingest';
+
+-- compare and set: whoever lost a shard changes nothing
+SELECT topk_pipeline.ingest('ingest', 'kafka:clicks', '{0,1}', '{6,11}', '{7,13}',
+							'{global}', '{20000}', '{1}', ARRAY[topk_build('{lost}', '{1}', 100)],
+							'{0}', '{6}', '{NULL}', '{lost}', '{NULL}', '{NULL}', '{NULL}');
+\echo :LAST_ERROR_SQLSTATE
+SELECT topk_pipeline.ingest('ingest', 'kafka:clicks', '{0}', '{NULL}', '{7}', '{}', '{}', '{}', '{}');
+\echo :LAST_ERROR_SQLSTATE
+SELECT topk_pipeline.ingest('ingest', 'kafka:clicks', '{9}', '{3}', '{7}', '{}', '{}', '{}', '{}');
+\echo :LAST_ERROR_SQLSTATE
+SELECT topk_pipeline.ingest('ingest', 'kafka:clicks', '{0,0}', '{6,6}', '{7,7}', '{}', '{}', '{}', '{}');
+SELECT topk_pipeline.ingest('ingest', 'kafka:clicks', '{0}', '{6}', '{5}', '{}', '{}', '{}', '{}');
+SELECT shard, position FROM topk_pipeline.source_status WHERE pipeline = 'ingest' ORDER BY shard;
+SELECT sum(records) FROM topk_pipeline.window_summary WHERE pipeline = 'ingest';
+SELECT count(*) FROM topk_pipeline.rejected_record WHERE pipeline = 'ingest';
+
+-- another source, or pipeline, has positions of its own
+SELECT topk_pipeline.ingest('ingest', 'kafka:other', '{0}', '{NULL}', '{100}', '{}', '{}', '{}', '{}');
+SELECT source, shard, position FROM topk_pipeline.source_status WHERE pipeline = 'ingest' ORDER BY source, shard;
+
+-- a batch may have neither positions nor counts
+SELECT topk_pipeline.ingest('ingest', 'by hand', '{}', '{}', '{}', '{global}', '{20001}', '{1}',
+							ARRAY[topk_build('{c}', '{1}', 100)]);
+SELECT topk_pipeline.ingest('ingest', 'by hand', '{}', '{}', '{}', '{}', '{}', '{}', '{}');
+SELECT summary, records FROM topk_pipeline.window_summary WHERE pipeline = 'ingest' AND bucket = 20001;
+
+-- arguments are checked
+SELECT * FROM topk_pipeline.positions('nobody', 'by hand', '{}');
+SELECT topk_pipeline.ingest('nobody', 'by hand', '{}', '{}', '{}', '{}', '{}', '{}', '{}');
+SELECT topk_pipeline.ingest('ingest', 'kafka:clicks', '{0}', '{6}', '{}', '{}', '{}', '{}', '{}');
+SELECT topk_pipeline.ingest('ingest', 'kafka:clicks', '{0}', '{6}', '{7}', '{global}', '{1,2}', '{1}', '{}');
+SELECT topk_pipeline.ingest('ingest', 'kafka:clicks', '{0}', '{6}', '{7}', '{}', '{}', '{}', NULL);
+SELECT topk_pipeline.ingest('ingest', 'kafka:clicks', '{0}', '{6}', '{7}', '{}', '{}', '{}', '{}', '{0}', '{6}');
+SELECT topk_pipeline.ingest('ingest', 'by hand', '{}', '{}', '{}', '{global}', '{20000}', '{1}',
+							ARRAY[topk_build('{c}', '{1}', 10)]);
+SELECT topk_pipeline.ingest('ingest', 'by hand', '{}', '{}', '{}', '{global,global}', '{20000,20000}', '{1,1}',
+							ARRAY[topk_build('{c}', '{1}', 100), topk_build('{d}', '{1}', 100)]);
+\set VERBOSITY terse
+SELECT topk_pipeline.ingest('ingest', 'by hand', '{}', '{}', '{}', '{""}', '{20000}', '{1}',
+							ARRAY[topk_build('{c}', '{1}', 100)]);
+SELECT topk_pipeline.ingest('ingest', 'by hand', '{}', '{}', '{}', '{global}', '{20000}', '{-1}',
+							ARRAY[topk_build('{c}', '{1}', 100)]);
+SELECT topk_pipeline.ingest('ingest', 'by hand', '{}', '{}', '{}', '{global}', '{20000}', '{1}', '{NULL}');
+SELECT topk_pipeline.ingest('ingest', 'by hand', '{}', '{}', '{}', '{global}', '{20000}', '{NULL}',
+							ARRAY[topk_build('{c}', '{1}', 100)]);
+\set VERBOSITY default
+SELECT sum(records) FROM topk_pipeline.window_summary WHERE pipeline = 'ingest';
+
+-- a stored summary never holds more than the pipeline's counters, and its bounds hold
+SELECT topk_pipeline.ingest('ingest', 'by hand', '{}', '{}', '{}', '{many}', '{20002}', '{100}',
+							ARRAY[(SELECT topk_agg('item ' || i, 100) FROM generate_series(batch, batch + 99) AS i)])
+  FROM generate_series(1, 901, 100) AS batch;
+SELECT records, topk_k(summary), topk_size(summary), topk_total(summary), topk_error(summary) > 0 AS inexact,
+	   101 * topk_error(summary) <= topk_total(summary) AS bounded
+  FROM topk_pipeline.window_summary WHERE pipeline = 'ingest' AND key = 'many';
+SELECT slots - windows AS spare_slots FROM topk_pipeline.status WHERE pipeline = 'ingest';
+
+SELECT topk_pipeline.drop('ingest');

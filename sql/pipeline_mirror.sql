@@ -1,0 +1,119 @@
+-- What the mirror is given, and what it reports back.
+SET client_min_messages = warning;
+CREATE EXTENSION IF NOT EXISTS topk_pipeline CASCADE;
+RESET client_min_messages;
+\set SHOW_CONTEXT never
+
+SELECT topk_pipeline.create('mirror', k => 2, counters => 50);
+
+CREATE FUNCTION pg_temp.count(key text, bucket bigint, items text[]) RETURNS void
+RETURN topk_pipeline.ingest('mirror', 'by hand', '{}', '{}', '{}',
+	ARRAY[key], ARRAY[bucket], ARRAY[cardinality(items)::bigint],
+	ARRAY[(SELECT topk_agg(i, 50) FROM unnest(items) AS i)]);
+-- versions depend on what ran before: count from here
+CREATE TEMP TABLE base AS SELECT topk_pipeline.mirror_issued('mirror') AS version;
+CREATE FUNCTION pg_temp.claim(min_interval interval DEFAULT '0', max_windows int DEFAULT 100)
+RETURNS TABLE (key text, bucket bigint, nr bigint, value bytea, total bigint, error bigint)
+BEGIN ATOMIC
+	SELECT c.key, c.bucket, c.version - b.version, c.value, c.total, c.error
+	  FROM topk_pipeline.mirror_claim('mirror', min_interval, max_windows) AS c, base AS b;
+END;
+CREATE FUNCTION pg_temp.done(key text, bucket bigint, nr bigint) RETURNS void
+RETURN topk_pipeline.mirror_done('mirror', key, bucket, nr + (SELECT version FROM base));
+CREATE FUNCTION pg_temp.failed(key text, bucket bigint, nr bigint, problem text) RETURNS void
+RETURN topk_pipeline.mirror_failed('mirror', key, bucket, nr + (SELECT version FROM base), problem);
+CREATE TEMP VIEW state AS
+SELECT key, bucket, m.version - b.version AS nr, mirrored_version - b.version AS mirrored_nr,
+	   mirrored_at IS NOT NULL AS mirrored, unmirrored_since IS NOT NULL AS unmirrored, failures, problem
+  FROM topk_pipeline.mirror_status AS m, base AS b
+ WHERE pipeline = 'mirror' ORDER BY key, bucket;
+
+SELECT topk_pipeline.mirror_lock('mirror');
+SELECT * FROM pg_temp.claim();
+
+-- k items are published, the others bounded by error
+SELECT pg_temp.count('global', 20000, '{a,a,a,b,b,c}');
+SELECT * FROM pg_temp.state;
+BEGIN;
+SELECT * FROM pg_temp.claim();
+ROLLBACK;
+SELECT topk_from_murmur(c.value), c.total, c.error, c.ttl, c.ttl = 20001 * 86400 + 30 * 86400 AS after_retention,
+	   abs(extract(epoch FROM now()) - c.updated_at) < 60 AS updated, c.writer = p.writer::text AS ours
+  FROM topk_pipeline.mirror_claim('mirror') AS c, topk_pipeline.pipeline AS p
+ WHERE p.name = 'mirror';
+-- a rolled back claim has used up version 1, nothing else
+SELECT * FROM pg_temp.state;
+
+-- while an offer is open the window does not come up again, even if it changes
+SELECT pg_temp.count('global', 20000, '{b,b}');
+SELECT * FROM pg_temp.claim();
+SELECT pg_temp.done('global', 20000, 2);
+SELECT * FROM pg_temp.state;
+SELECT * FROM pg_temp.claim('1 hour');
+SELECT * FROM pg_temp.claim();
+SELECT pg_temp.done('global', 20000, 2);
+SELECT mirrored_nr FROM pg_temp.state;
+SELECT pg_temp.done('global', 20000, 3);
+SELECT * FROM pg_temp.state;
+
+-- a change that the value does not show is not written, and not looked at again
+SELECT pg_temp.count('global', 20000, '{d}');
+SELECT unmirrored FROM pg_temp.state;
+SELECT * FROM pg_temp.claim();
+SELECT unmirrored FROM pg_temp.state;
+
+-- a failure is kept, backs off, and is forgotten with success
+SELECT pg_temp.count('global', 20000, '{a}');
+SELECT count(*) FROM pg_temp.claim();
+SELECT pg_temp.failed('global', 20000, 4, 'somebody else wrote version 9');
+SELECT * FROM pg_temp.state;
+SELECT * FROM pg_temp.claim();
+SELECT due_at > now() AS later FROM topk_pipeline.mirror WHERE key = 'global' AND bucket = 20000;
+-- a new worker tries at once
+SELECT topk_pipeline.mirror_lock('mirror');
+SELECT * FROM pg_temp.claim();
+SELECT pg_temp.done('global', 20000, 5);
+SELECT * FROM pg_temp.state;
+
+-- an offer that nobody reported on comes up again, with a new version, though nothing changed
+SELECT pg_temp.count('global', 20000, '{a}');
+SELECT nr, value FROM pg_temp.claim();
+SELECT count(*) FROM pg_temp.claim();
+UPDATE topk_pipeline.mirror SET due_at = now() - interval '1 second' WHERE due_at IS NOT NULL;
+SELECT nr, value FROM pg_temp.claim();
+SELECT pg_temp.done('global', 20000, 6);
+SELECT pg_temp.done('global', 20000, 7);
+
+-- many windows: at most so many at a time, those waiting longest first
+SELECT pg_temp.count('key ' || i, 20000, '{a}') FROM generate_series(1, 5) AS i;
+SELECT count(*) FROM pg_temp.claim(max_windows => 2);
+SELECT count(*) FROM pg_temp.claim(max_windows => 2);
+SELECT count(*) FROM pg_temp.claim(max_windows => 2);
+SELECT pg_temp.done(key, bucket, nr) FROM pg_temp.state WHERE key LIKE 'key%';
+-- windows whose value is unchanged do not count
+SELECT pg_temp.count('many', 20000 + i, '{a,a,b,b}') FROM generate_series(1, 5) AS i;
+SELECT pg_temp.done(key, bucket, nr) FROM pg_temp.claim();
+SELECT pg_temp.count('many', 20000 + i, '{z}') FROM generate_series(1, 4) AS i;
+SELECT pg_temp.count('many', 20005, '{a}');
+SELECT key, bucket FROM pg_temp.claim(max_windows => 1);
+
+-- taking over a row: versions go on above the one that stands there
+SELECT topk_pipeline.mirror_take_over('mirror', 'global', 20000, version + 1000) FROM base;
+SELECT topk_pipeline.mirror_issued('mirror') - version AS issued FROM base;
+SELECT key, bucket, nr FROM pg_temp.claim();
+SELECT pg_temp.done('global', 20000, 1001);
+SELECT topk_pipeline.mirror_take_over('mirror', 'global', 20000, 1);
+SELECT key, bucket, nr FROM pg_temp.claim();
+SELECT topk_pipeline.mirror_issued('mirror') - version AS issued FROM base;
+
+-- an item without a name is left out of the value, and so bounded by error; what is unknown is null
+SELECT pg_temp.count('unnamed', 20000, ARRAY['', '', '', 'a', 'b']);
+SELECT nr, topk_from_murmur(value), total, error FROM pg_temp.claim();
+SELECT topk_pipeline.absent_bound(topk_build('{a,b}', '{2,1}', 50), 2) AS none,
+	   topk_pipeline.absent_bound(topk_build('{a,b}', '{2,1}', 50), 1) AS second,
+	   topk_pipeline.absent_bound(topk_from_murmur('\x0200000000000000'), 2) AS unknown;
+
+SELECT topk_pipeline.mirror_claim('nobody');
+SELECT topk_pipeline.mirror_done('nobody', 'global', 1, 1);
+SELECT pg_advisory_unlock_all();
+SELECT topk_pipeline.drop('mirror');

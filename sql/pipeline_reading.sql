@@ -1,0 +1,59 @@
+-- Reading: top over keys and days, and the merged windows.
+SET client_min_messages = warning;
+CREATE EXTENSION IF NOT EXISTS topk_pipeline CASCADE;
+RESET client_min_messages;
+\set SHOW_CONTEXT never
+
+SELECT topk_pipeline.create('reading', k => 3, counters => 50);
+SELECT topk_pipeline.create('reading_hourly', k => 3, counters => 50, window_length => '1 hour');
+SELECT topk_pipeline.create('reading_weekly', k => 3, counters => 50, window_length => '7 days');
+
+-- ago windows before the current one
+CREATE FUNCTION pg_temp.count(pipeline text, key text, ago int, items text[]) RETURNS void
+RETURN topk_pipeline.ingest(pipeline, 'by hand', '{}', '{}', '{}',
+	ARRAY[key], ARRAY[topk_pipeline.bucket(pipeline) - ago], ARRAY[cardinality(items)::bigint],
+	ARRAY[(SELECT topk_agg(i, 50) FROM unnest(items) AS i)]);
+
+-- one transaction, so that the current window stays the same
+BEGIN;
+SELECT pg_temp.count('reading', 'global', 0, '{a,a,a,b,b,c,d}');
+SELECT pg_temp.count('reading', 'global', 1, '{b,b,e}');
+SELECT pg_temp.count('reading', 'global', 6, '{f,f,f,f,f,f}');
+SELECT pg_temp.count('reading', 'global', 7, '{g}');
+SELECT pg_temp.count('reading', 'global', -1, '{tomorrow}');
+SELECT pg_temp.count('reading', 'eu', 0, '{x}');
+
+SELECT * FROM topk_pipeline.top('reading');
+SELECT * FROM topk_pipeline.top('reading', 2);
+SELECT * FROM topk_pipeline.top('reading', days => 2);
+SELECT * FROM topk_pipeline.top('reading', n => 3, days => 7);
+SELECT * FROM topk_pipeline.top('reading', n => 1, days => 8);
+SELECT * FROM topk_pipeline.top('reading', key => 'eu', days => 30);
+SELECT * FROM topk_pipeline.top('reading', key => 'nowhere');
+SELECT topk_pipeline.summary('reading');
+SELECT topk_pipeline.summary('reading', days => 0) = topk_pipeline.summary('reading') AS at_least_one_window;
+SELECT topk_pipeline.summary('reading', 'nowhere') IS NULL AS nothing;
+
+-- a day is 24 hours, or the whole week that holds it
+SELECT pg_temp.count('reading_hourly', 'global', ago, ARRAY['h' || ago]) FROM unnest('{0,23,24}'::int[]) AS ago;
+SELECT item FROM topk_pipeline.top('reading_hourly') ORDER BY item;
+SELECT item FROM topk_pipeline.top('reading_hourly', days => 2) ORDER BY item;
+SELECT pg_temp.count('reading_weekly', 'global', ago, ARRAY['w' || ago]) FROM unnest('{0,1,2}'::int[]) AS ago;
+SELECT item FROM topk_pipeline.top('reading_weekly') ORDER BY item;
+SELECT item FROM topk_pipeline.top('reading_weekly', days => 8) ORDER BY item;
+
+SELECT key, topk_pipeline.bucket('reading') - bucket AS ago, summary, records,
+	   window_start = topk_pipeline.window_start('reading', bucket) AS starts
+  FROM topk_pipeline.window_summary WHERE pipeline = 'reading' ORDER BY ago, key;
+COMMIT;
+SELECT * FROM topk_pipeline.top('nobody');
+SELECT * FROM topk_pipeline.summary('nobody');
+
+-- the slots of a window are merged for whoever reads
+INSERT INTO topk_pipeline.slot (pipeline_id, bucket, key, summary, records, last_ingest_at)
+SELECT pipeline_id, 1, 'slots', topk_build(ARRAY['s', 's' || i], '{1,1}', 50), 2, now()
+  FROM topk_pipeline.pipeline, generate_series(1, 3) AS i
+ WHERE name = 'reading';
+SELECT summary, records FROM topk_pipeline.window_summary WHERE pipeline = 'reading' AND key = 'slots';
+
+SELECT topk_pipeline.drop(name) FROM topk_pipeline.pipeline WHERE name LIKE 'reading%';
