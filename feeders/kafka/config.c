@@ -1,0 +1,142 @@
+/*
+ * config.c
+ *	  The options of topk-kafka-feeder.
+ *
+ * Must not know a connection: all of it is checked before the first one.
+ */
+#include "config.h"
+
+#include <string.h>
+
+#include "consumer.h"
+#include "daemon/metrics.h"
+#include "daemon/version.h"
+#include "mg/mg.h"
+
+static const OptionSpec config_options[] = {
+	{.name = "brokers", .letter = 'b', .environment = "KAFKA_BROKERS", .metavar = "HOST:PORT,...",
+		.initial = "localhost:9092", .help = "Kafka brokers to start from",
+		.offset = offsetof(FeederConfig, brokers)},
+	{.name = "topic", .letter = 't', .environment = "KAFKA_TOPIC", .metavar = "NAME",
+		.initial = "interactions", .help = "topic to read",
+		.offset = offsetof(FeederConfig, topic)},
+	{.name = "group", .letter = 'G', .environment = "CONSUMER_GROUP", .metavar = "NAME",
+		.initial = "recently_interacted_worker",
+		.help = "consumer group; all feeders of one pipeline and source belong to the same",
+		.offset = offsetof(FeederConfig, group)},
+	{.name = "property", .letter = 'X', .environment = "KAFKA_CONF_", .metavar = "NAME=VALUE",
+		.type = OPTION_PROPERTIES,
+		.help = "property of librdkafka, such as security.protocol=sasl_ssl; repeatable",
+		.offset = offsetof(FeederConfig, properties)},
+	{.name = "pipeline", .letter = 'p', .environment = "TOPK_PIPELINE", .metavar = "NAME",
+		.initial = "recently_interacted", .help = "pipeline to feed, made with topk_pipeline.create",
+		.offset = offsetof(FeederConfig, pipeline)},
+	{.name = "source", .environment = "TOPK_SOURCE", .metavar = "NAME",
+		.help = "name under which positions are kept; by default the topic's name, so set it when "
+		"topics of the same name in two clusters feed one pipeline",
+		.offset = offsetof(FeederConfig, source)},
+	{.name = "k", .environment = "TOPK_K", .metavar = "NUMBER", .type = OPTION_INTEGER,
+		.help = "refuse to start unless the pipeline publishes this many items",
+		.offset = offsetof(FeederConfig, k), .minimum = MG_K_MIN, .maximum = MG_K_MAX},
+	{.name = "entity-field", .environment = "TOPK_ENTITY_FIELD", .metavar = "POINTER",
+		.initial = "/entity_id", .help = "JSON Pointer to the entity, a string",
+		.offset = offsetof(FeederConfig, entity_field)},
+	{.name = "key-field", .environment = "TOPK_KEY_FIELD", .metavar = "POINTER",
+		.help = "JSON Pointer to the key, a string (a tenant, a country), each with a summary of its "
+		"own; by default all events have the key " FEED_KEY_DEFAULT,
+		.offset = offsetof(FeederConfig, key_field)},
+	{.name = "weight-field", .environment = "TOPK_WEIGHT_FIELD", .metavar = "POINTER",
+		.help = "JSON Pointer to the weight, a whole number; by default each event weighs 1",
+		.offset = offsetof(FeederConfig, weight_field)},
+	{.name = "time-field", .environment = "TOPK_TIME_FIELD", .metavar = "POINTER",
+		.help = "JSON Pointer to the event time, RFC 3339 or Unix milliseconds; by default the "
+		"timestamp of the Kafka record",
+		.offset = offsetof(FeederConfig, time_field)},
+	{.name = "batch-records", .environment = "TOPK_BATCH_RECORDS", .metavar = "NUMBER",
+		.type = OPTION_INTEGER, .initial = "200000", .help = "most records in one transaction",
+		.offset = offsetof(FeederConfig, batch_records), .minimum = 1, .maximum = 10000000},
+	{.name = "batch-bytes", .environment = "TOPK_BATCH_BYTES", .metavar = "NUMBER",
+		.type = OPTION_INTEGER, .initial = "33554432",
+		.help = "bytes of summaries and rejected records after which a batch is full",
+		.offset = offsetof(FeederConfig, batch_bytes), .minimum = 1, .maximum = 268435456},
+	{.name = "batch-ms", .environment = "TOPK_BATCH_MS", .metavar = "DURATION",
+		.type = OPTION_DURATION, .initial = "20ms",
+		.help = "least time from one transaction to the next unless a batch is full; the first "
+		"record after a pause is committed at once",
+		.offset = offsetof(FeederConfig, batch_ms), .maximum = 60000},
+	{.name = "once", .environment = "TOPK_ONCE", .type = OPTION_FLAG,
+		.help = "read up to where the topic ends at the start, commit, and exit",
+		.offset = offsetof(FeederConfig, once)},
+	COMMON_OPTIONS(FeederConfig, common, "127.0.0.1:9187"),
+};
+
+const OptionsProgram feeder_program = {
+	.name = "topk-kafka-feeder",
+	.version = TOPK_VERSION,
+	.purpose = "counts the events of a Kafka topic in a pipeline of topk_pipeline, each exactly once",
+	.options = config_options,
+	.count = sizeof(config_options) / sizeof(config_options[0]),
+};
+
+static bool
+config_parse_pointer(const char *name, const char *text, FeedPointer *pointer)
+{
+	const char *problem;
+
+	if (text == NULL)
+		return true;
+	problem = feed_pointer_parse(text, pointer);
+	if (problem != NULL)
+		options_error(&feeder_program, name, "\"%s\" is not a JSON Pointer (RFC 6901): %s",
+					  text, problem);
+	return problem == NULL;
+}
+
+static bool
+config_check(FeederConfig *config)
+{
+	char		problem[512];
+
+	if (!config_parse_pointer("entity-field", config->entity_field, &config->fields.entity) ||
+		!config_parse_pointer("key-field", config->key_field, &config->fields.key) ||
+		!config_parse_pointer("weight-field", config->weight_field, &config->fields.weight) ||
+		!config_parse_pointer("time-field", config->time_field, &config->fields.time))
+		return false;
+	if (!consumer_check(config, problem, sizeof(problem)))
+	{
+		options_error(&feeder_program, "property", "%s", problem);
+		return false;
+	}
+	if (!metrics_address_valid(config->common.metrics_address))
+	{
+		options_error(&feeder_program, "metrics-addr",
+					  "\"%s\" is not an address; give HOST:PORT, or off",
+					  config->common.metrics_address);
+		return false;
+	}
+	return true;
+}
+
+OptionsResult
+config_parse(int argc, char **argv, FeederConfig *config)
+{
+	OptionsResult result;
+
+	memset(config, 0, sizeof(*config));
+	result = options_parse(&feeder_program, argc, argv, config);
+	if (result != OPTIONS_RUN)
+		return result;
+	if (config->source == NULL)
+		config->source = config->topic;
+	return config_check(config) ? OPTIONS_RUN : OPTIONS_INVALID;
+}
+
+void
+config_free(FeederConfig *config)
+{
+	feed_pointer_free(&config->fields.entity);
+	feed_pointer_free(&config->fields.key);
+	feed_pointer_free(&config->fields.weight);
+	feed_pointer_free(&config->fields.time);
+	options_release(&feeder_program, config);
+}

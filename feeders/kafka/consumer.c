@@ -1,0 +1,495 @@
+/*
+ * consumer.c
+ *	  One member of a Kafka consumer group: records, assignments, errors.
+ *
+ * Must not know PostgreSQL, nor what a record means.
+ */
+#include "consumer.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/eventfd.h>
+#include <unistd.h>
+
+#include "daemon/clock.h"
+
+/* A topic that does not exist may be about to be made. */
+#define TOPIC_GRACE_MS 30000
+
+#define QUERY_TIMEOUT_MS 5000
+#define PROBE_INTERVAL_MS 2000
+#define PROBE_TIMEOUT_MS 200
+
+struct Consumer
+{
+	const FeederConfig *config;
+	const Log  *log;
+	rd_kafka_t *kafka;
+	rd_kafka_queue_t *queue;
+	int			fd;				/* eventfd, written when the queue is no longer empty */
+	bool		closing;
+	ConsumerRebalance rebalance;
+	rd_kafka_topic_partition_list_t *partitions;	/* of the rebalance that waits, else of the assignment */
+	DaemonStatus health;
+	bool		reached;
+	int64_t		next_probe;
+	int64_t		topic_missing_since;	/* 0: it is not missing */
+};
+
+typedef struct ConsumerProperty
+{
+	const char *name;
+	const char *value;			/* NULL: filled in at run time */
+	const char *why;			/* not NULL: nobody may change it, because */
+} ConsumerProperty;
+
+/*
+ * Positions live in PostgreSQL.  The queue of records that were read ahead must hold more than a
+ * second of work, as librdkafka looks only once a second whether a full queue has room again; its size
+ * in bytes bounds the memory.  A session timeout at the broker's usual minimum lets another member take
+ * over soon after one was killed: heartbeats have their own thread, and a rebalance is cheap.
+ */
+static const ConsumerProperty consumer_properties[] = {
+	{"bootstrap.servers", NULL, "use --brokers"},
+	{"group.id", NULL, "use --group"},
+	{"enable.auto.commit", "false", "positions are kept in PostgreSQL"},
+	{"enable.auto.offset.store", "false", "positions are kept in PostgreSQL"},
+	{"auto.offset.reset", "error", "a position that is gone must not be passed over silently"},
+	{"enable.partition.eof", NULL, "use --once"},
+	{"client.id", "topk-kafka-feeder", NULL},
+	{"partition.assignment.strategy", "range", NULL},
+	{"session.timeout.ms", "6000", NULL},
+	{"heartbeat.interval.ms", "1000", NULL},
+	{"queued.min.messages", "1000000", NULL},
+	{"queued.max.messages.kbytes", "65536", NULL},
+	{"fetch.error.backoff.ms", "100", NULL},
+	{"reconnect.backoff.max.ms", "2000", NULL},
+	{"socket.nagle.disable", "true", NULL},
+	{"socket.keepalive.enable", "true", NULL},
+};
+
+#define CONSUMER_PROPERTIES (sizeof(consumer_properties) / sizeof(consumer_properties[0]))
+
+/* ---- properties ---- */
+
+static const char *
+property_value(const ConsumerProperty *property, const FeederConfig *config)
+{
+	if (property->value != NULL)
+		return property->value;
+	if (strcmp(property->name, "bootstrap.servers") == 0)
+		return config->brokers;
+	if (strcmp(property->name, "group.id") == 0)
+		return config->group;
+	return config->once ? "true" : "false";
+}
+
+/* Why a user may not set this property, or NULL. */
+static const char *
+property_refusal(const char *name, const char *value)
+{
+	for (size_t i = 0; i < CONSUMER_PROPERTIES; i++)
+	{
+		if (strcmp(name, consumer_properties[i].name) == 0 && consumer_properties[i].why != NULL)
+			return consumer_properties[i].why;
+	}
+	if (strcmp(name, "metadata.broker.list") == 0)
+		return "use --brokers";
+	if (strcmp(name, "partition.assignment.strategy") == 0 && strstr(value, "cooperative") != NULL)
+		return "only range and roundrobin are supported";
+	return NULL;
+}
+
+/* All properties, ours first, so that the user's win.  NULL with the problem when one is refused. */
+static rd_kafka_conf_t *
+consumer_conf(const FeederConfig *config, char *problem, size_t problem_size)
+{
+	rd_kafka_conf_t *conf = rd_kafka_conf_new();
+
+	for (size_t i = 0; i < CONSUMER_PROPERTIES; i++)
+	{
+		if (rd_kafka_conf_set(conf, consumer_properties[i].name,
+							  property_value(&consumer_properties[i], config),
+							  problem, problem_size) != RD_KAFKA_CONF_OK)
+			goto refused;
+	}
+	for (int i = 0; i < config->properties.count; i++)
+	{
+		const OptionProperty *property = &config->properties.items[i];
+		const char *refusal = property_refusal(property->name, property->value);
+
+		if (refusal != NULL)
+		{
+			snprintf(problem, problem_size, "%s can not be set: %s", property->name, refusal);
+			goto refused;
+		}
+		if (rd_kafka_conf_set(conf, property->name, property->value,
+							  problem, problem_size) != RD_KAFKA_CONF_OK)
+			goto refused;
+	}
+	return conf;
+
+refused:
+	rd_kafka_conf_destroy(conf);
+	return NULL;
+}
+
+bool
+consumer_check(const FeederConfig *config, char *problem, size_t problem_size)
+{
+	rd_kafka_conf_t *conf = consumer_conf(config, problem, problem_size);
+
+	if (conf == NULL)
+		return false;
+	rd_kafka_conf_destroy(conf);
+	return true;
+}
+
+/* ---- callbacks: called by consumer_read, but for the log ---- */
+
+static void
+on_rebalance(rd_kafka_t *kafka, rd_kafka_resp_err_t what,
+			 rd_kafka_topic_partition_list_t *partitions, void *opaque)
+{
+	Consumer   *consumer = opaque;
+
+	if (consumer->closing || (what != RD_KAFKA_RESP_ERR__ASSIGN_PARTITIONS &&
+							  what != RD_KAFKA_RESP_ERR__REVOKE_PARTITIONS))
+	{
+		rd_kafka_assign(kafka, NULL);
+		return;
+	}
+	rd_kafka_topic_partition_list_destroy(consumer->partitions);
+	consumer->partitions = rd_kafka_topic_partition_list_copy(partitions);
+	consumer->rebalance = what == RD_KAFKA_RESP_ERR__ASSIGN_PARTITIONS
+		? CONSUMER_ASSIGNED : CONSUMER_REVOKED;
+}
+
+static void
+on_error(rd_kafka_t *kafka, int error, const char *reason, void *opaque)
+{
+	Consumer   *consumer = opaque;
+	char		message[512];
+
+	switch (error)
+	{
+		case RD_KAFKA_RESP_ERR__FATAL:
+			rd_kafka_fatal_error(kafka, message, sizeof(message));
+			log_error(consumer->log, "Kafka client failed", LOG_TEXT("error", message));
+			consumer->health = DAEMON_FATAL;
+			break;
+		case RD_KAFKA_RESP_ERR__AUTHENTICATION:
+		case RD_KAFKA_RESP_ERR_SASL_AUTHENTICATION_FAILED:
+			log_error(consumer->log, "Kafka authentication failed", LOG_TEXT("error", reason),
+					  LOG_TEXT("hint", "check the SASL and TLS properties (-X, KAFKA_CONF_...)"));
+			consumer->health = DAEMON_FATAL;
+			break;
+		case RD_KAFKA_RESP_ERR__ALL_BROKERS_DOWN:
+			if (consumer->reached)
+				log_warning(consumer->log, "Kafka is away, waiting for it",
+							LOG_TEXT("error", reason));
+			consumer->reached = false;
+			break;
+		default:
+			log_debug(consumer->log, "Kafka client", LOG_TEXT("error", reason));
+			break;
+	}
+}
+
+/* From librdkafka's own threads.  Connections that fail are told once, by on_error. */
+static void
+on_log(const rd_kafka_t *kafka, int level, const char *facility, const char *text)
+{
+	const Consumer *consumer = rd_kafka_opaque(kafka);
+
+	log_debug(consumer->log, "librdkafka", LOG_INTEGER("syslog_level", level),
+			  LOG_TEXT("facility", facility), LOG_TEXT("text", text));
+}
+
+/* ---- opening and closing ---- */
+
+static DaemonStatus
+consumer_create(Consumer *consumer)
+{
+	char		problem[512];
+	rd_kafka_conf_t *conf = consumer_conf(consumer->config, problem, sizeof(problem));
+
+	if (conf != NULL)
+	{
+		rd_kafka_conf_set_opaque(conf, consumer);
+		rd_kafka_conf_set_rebalance_cb(conf, on_rebalance);
+		rd_kafka_conf_set_error_cb(conf, on_error);
+		rd_kafka_conf_set_log_cb(conf, on_log);
+		consumer->kafka = rd_kafka_new(RD_KAFKA_CONSUMER, conf, problem, sizeof(problem));
+		if (consumer->kafka == NULL)
+			rd_kafka_conf_destroy(conf);
+	}
+	if (consumer->kafka == NULL)
+	{
+		log_error(consumer->log, "could not create the Kafka client", LOG_TEXT("error", problem),
+				  LOG_TEXT("hint", "check the properties of librdkafka (-X, KAFKA_CONF_...)"));
+		return DAEMON_FATAL;
+	}
+	rd_kafka_poll_set_consumer(consumer->kafka);
+	consumer->queue = rd_kafka_queue_get_consumer(consumer->kafka);
+	return DAEMON_OK;
+}
+
+static DaemonStatus
+consumer_subscribe(Consumer *consumer)
+{
+	static const uint64_t wake = 1;
+	rd_kafka_topic_partition_list_t *topics = rd_kafka_topic_partition_list_new(1);
+	rd_kafka_resp_err_t error;
+
+	rd_kafka_topic_partition_list_add(topics, consumer->config->topic, RD_KAFKA_PARTITION_UA);
+	error = rd_kafka_subscribe(consumer->kafka, topics);
+	rd_kafka_topic_partition_list_destroy(topics);
+	if (error != RD_KAFKA_RESP_ERR_NO_ERROR)
+	{
+		log_error(consumer->log, "could not subscribe", LOG_TEXT("topic", consumer->config->topic),
+				  LOG_TEXT("error", rd_kafka_err2str(error)));
+		return DAEMON_FATAL;
+	}
+	consumer->fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
+	if (consumer->fd < 0)
+	{
+		log_error(consumer->log, "could not create an eventfd", LOG_TEXT("error", strerror(errno)));
+		return DAEMON_FATAL;
+	}
+	rd_kafka_queue_io_event_enable(consumer->queue, consumer->fd, &wake, sizeof(wake));
+	return DAEMON_OK;
+}
+
+DaemonStatus
+consumer_open(const FeederConfig *config, const Log *log, Consumer **consumer)
+{
+	Consumer   *new = calloc(1, sizeof(*new));
+
+	*consumer = NULL;
+	if (new == NULL)
+	{
+		log_error(log, "out of memory");
+		return DAEMON_FATAL;
+	}
+	new->config = config;
+	new->log = log;
+	new->fd = -1;
+	new->reached = true;
+	new->partitions = rd_kafka_topic_partition_list_new(0);
+	if (consumer_create(new) != DAEMON_OK || consumer_subscribe(new) != DAEMON_OK)
+	{
+		consumer_close(new);
+		return DAEMON_FATAL;
+	}
+	*consumer = new;
+	return DAEMON_OK;
+}
+
+void
+consumer_close(Consumer *consumer)
+{
+	if (consumer == NULL)
+		return;
+	consumer->closing = true;
+	if (consumer->kafka != NULL)
+	{
+		/* librdkafka waits for the answer to a rebalance before it leaves the group */
+		if (consumer->rebalance != CONSUMER_STABLE)
+			rd_kafka_assign(consumer->kafka, NULL);
+		rd_kafka_queue_io_event_enable(consumer->queue, -1, NULL, 0);
+		rd_kafka_queue_destroy(consumer->queue);
+		rd_kafka_consumer_close(consumer->kafka);
+		rd_kafka_destroy(consumer->kafka);
+	}
+	rd_kafka_topic_partition_list_destroy(consumer->partitions);
+	if (consumer->fd >= 0)
+		close(consumer->fd);
+	free(consumer);
+}
+
+/* ---- reading ---- */
+
+int
+consumer_fd(const Consumer *consumer)
+{
+	return consumer->fd;
+}
+
+size_t
+consumer_read(Consumer *consumer, rd_kafka_message_t **messages, size_t count)
+{
+	uint64_t	wakes;
+	ssize_t		taken;
+
+	/* before reading the queue, lest a wake-up be lost */
+	while (read(consumer->fd, &wakes, sizeof(wakes)) > 0)
+		;
+	taken = rd_kafka_consume_batch_queue(consumer->queue, 0, messages, count);
+	return taken > 0 ? (size_t) taken : 0;
+}
+
+/* A position that is stored, and no longer or not yet in the topic. */
+static DaemonStatus
+consumer_position_gone(Consumer *consumer, const rd_kafka_message_t *message)
+{
+	log_error(consumer->log, "stored position is not in the topic any more",
+			  LOG_TEXT("topic", consumer->config->topic), LOG_INTEGER("partition", message->partition),
+			  LOG_TEXT("error", rd_kafka_message_errstr(message)),
+			  LOG_TEXT("hint", "records were deleted before they were read, or the topic was made "
+					   "anew; to accept that and go on with the oldest record there is, delete the "
+					   "row of this source and shard from topk_pipeline.source_position"));
+	return DAEMON_FATAL;
+}
+
+DaemonStatus
+consumer_error(Consumer *consumer, const rd_kafka_message_t *message)
+{
+	const char *text = rd_kafka_message_errstr(message);
+
+	switch (message->err)
+	{
+		case RD_KAFKA_RESP_ERR__AUTO_OFFSET_RESET:
+		case RD_KAFKA_RESP_ERR_OFFSET_OUT_OF_RANGE:
+			return consumer_position_gone(consumer, message);
+		case RD_KAFKA_RESP_ERR_TOPIC_AUTHORIZATION_FAILED:
+		case RD_KAFKA_RESP_ERR_GROUP_AUTHORIZATION_FAILED:
+		case RD_KAFKA_RESP_ERR_CLUSTER_AUTHORIZATION_FAILED:
+			log_error(consumer->log, "Kafka refused access", LOG_TEXT("error", text),
+					  LOG_TEXT("hint", "grant READ on the topic and on the consumer group"));
+			return DAEMON_FATAL;
+		case RD_KAFKA_RESP_ERR_TOPIC_EXCEPTION:
+		case RD_KAFKA_RESP_ERR_INVALID_GROUP_ID:
+			log_error(consumer->log, "Kafka refused the name of the topic or the group",
+					  LOG_TEXT("error", text));
+			return DAEMON_FATAL;
+		case RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART:
+		case RD_KAFKA_RESP_ERR__UNKNOWN_TOPIC:
+		case RD_KAFKA_RESP_ERR__UNKNOWN_PARTITION:
+			if (consumer->topic_missing_since == 0)
+			{
+				log_warning(consumer->log, "topic does not exist, waiting for it",
+							LOG_TEXT("topic", consumer->config->topic),
+							LOG_INTEGER("seconds", TOPIC_GRACE_MS / 1000));
+				consumer->topic_missing_since = clock_milliseconds();
+			}
+			return DAEMON_OK;
+		default:
+			log_warning(consumer->log, "Kafka error, going on", LOG_TEXT("error", text));
+			return DAEMON_OK;
+	}
+}
+
+DaemonStatus
+consumer_health(Consumer *consumer)
+{
+	if (consumer->topic_missing_since != 0 &&
+		clock_milliseconds() - consumer->topic_missing_since > TOPIC_GRACE_MS)
+	{
+		log_error(consumer->log, "topic does not exist",
+				  LOG_TEXT("topic", consumer->config->topic),
+				  LOG_TEXT("hint", "create it, or name another (--topic, KAFKA_TOPIC)"));
+		consumer->health = DAEMON_FATAL;
+	}
+	return consumer->health;
+}
+
+/* ---- assignment ---- */
+
+ConsumerRebalance
+consumer_rebalance(const Consumer *consumer)
+{
+	return consumer->rebalance;
+}
+
+const rd_kafka_topic_partition_list_t *
+consumer_partitions(const Consumer *consumer)
+{
+	return consumer->partitions;
+}
+
+static DaemonStatus
+consumer_set_assignment(Consumer *consumer, const rd_kafka_topic_partition_list_t *partitions)
+{
+	rd_kafka_resp_err_t error = rd_kafka_assign(consumer->kafka, partitions);
+
+	consumer->rebalance = CONSUMER_STABLE;
+	if (error == RD_KAFKA_RESP_ERR_NO_ERROR)
+		return DAEMON_OK;
+	log_error(consumer->log, "Kafka client refused an assignment",
+			  LOG_TEXT("error", rd_kafka_err2str(error)));
+	return DAEMON_FATAL;
+}
+
+DaemonStatus
+consumer_assign(Consumer *consumer, const rd_kafka_topic_partition_list_t *partitions)
+{
+	if (partitions->cnt > 0)
+		consumer->topic_missing_since = 0;
+	return consumer_set_assignment(consumer, partitions);
+}
+
+DaemonStatus
+consumer_unassign(Consumer *consumer)
+{
+	rd_kafka_topic_partition_list_destroy(consumer->partitions);
+	consumer->partitions = rd_kafka_topic_partition_list_new(0);
+	return consumer_set_assignment(consumer, NULL);
+}
+
+void
+consumer_pause(Consumer *consumer)
+{
+	rd_kafka_pause_partitions(consumer->kafka, consumer->partitions);
+}
+
+void
+consumer_resume(Consumer *consumer)
+{
+	rd_kafka_resume_partitions(consumer->kafka, consumer->partitions);
+}
+
+/* ---- what the broker knows ---- */
+
+DaemonStatus
+consumer_query_end(Consumer *consumer, int32_t partition, int64_t *end)
+{
+	int64_t		start;
+	rd_kafka_resp_err_t error = rd_kafka_query_watermark_offsets(consumer->kafka, consumer->config->topic,
+																 partition, &start, end,
+																 QUERY_TIMEOUT_MS);
+
+	return error == RD_KAFKA_RESP_ERR_NO_ERROR ? DAEMON_OK : DAEMON_RETRY;
+}
+
+int64_t
+consumer_known_end(const Consumer *consumer, int32_t partition)
+{
+	int64_t		start;
+	int64_t		end;
+
+	if (rd_kafka_get_watermark_offsets(consumer->kafka, consumer->config->topic, partition,
+									   &start, &end) != RD_KAFKA_RESP_ERR_NO_ERROR)
+		return -1;
+	return end;					/* RD_KAFKA_OFFSET_INVALID is negative */
+}
+
+bool
+consumer_reached(Consumer *consumer)
+{
+	const struct rd_kafka_metadata *metadata;
+
+	if (consumer->reached || clock_milliseconds() < consumer->next_probe)
+		return consumer->reached;
+	consumer->next_probe = clock_milliseconds() + PROBE_INTERVAL_MS;
+	if (rd_kafka_metadata(consumer->kafka, 0, NULL, &metadata, PROBE_TIMEOUT_MS) ==
+		RD_KAFKA_RESP_ERR_NO_ERROR)
+	{
+		rd_kafka_metadata_destroy(metadata);
+		log_info(consumer->log, "Kafka is reached again");
+		consumer->reached = true;
+	}
+	return consumer->reached;
+}

@@ -1,0 +1,91 @@
+/*
+ * consumer.h
+ *	  One member of a Kafka consumer group: records, assignments, errors.
+ *
+ * Wraps librdkafka.  Must not know PostgreSQL, nor what a record means.  It
+ * keeps no positions: whoever uses it says where each partition starts, and no
+ * offset is ever committed to Kafka.
+ *
+ * A rebalance is not answered inside librdkafka's callback.  It waits, with
+ * nothing new being fetched, until the caller has brought its batch to an end
+ * and calls consumer_assign or consumer_unassign.
+ */
+#ifndef KAFKA_CONSUMER_H
+#define KAFKA_CONSUMER_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <librdkafka/rdkafka.h>
+
+#include "config.h"
+#include "daemon/log.h"
+#include "daemon/status.h"
+
+typedef struct Consumer Consumer;
+
+typedef enum ConsumerRebalance
+{
+	CONSUMER_STABLE,
+	CONSUMER_ASSIGNED,			/* answer with consumer_assign */
+	CONSUMER_REVOKED			/* answer with consumer_unassign */
+} ConsumerRebalance;
+
+/* Are the properties such that a consumer can be made?  Else problem says what is wrong.  Connects nowhere. */
+extern bool consumer_check(const FeederConfig *config, char *problem, size_t problem_size);
+
+/* A consumer that has subscribed to the topic.  FATAL, logged, when it can't be made. */
+extern DaemonStatus consumer_open(const FeederConfig *config, const Log *log, Consumer **consumer);
+
+/* Leave the group, if still in it, and free the consumer.  NULL does nothing. */
+extern void consumer_close(Consumer *consumer);
+
+/* For one's own poll(): readable when consumer_read may have something. */
+extern int	consumer_fd(const Consumer *consumer);
+
+/*
+ * Take at most count messages that have arrived, without waiting; the caller
+ * destroys them (rd_kafka_message_destroy).  Returns their number.  Also runs
+ * what librdkafka wants run, so it must be called again within
+ * max.poll.interval.ms, even by a caller that wants no messages.  A message
+ * with an error goes to consumer_error.
+ */
+extern size_t consumer_read(Consumer *consumer, rd_kafka_message_t **messages, size_t count);
+
+/*
+ * What a message with an error means: OK to go on, or FATAL, logged with what
+ * to do about it.
+ */
+extern DaemonStatus consumer_error(Consumer *consumer, const rd_kafka_message_t *message);
+
+/* FATAL, logged, when something that no waiting mends was met since the start. */
+extern DaemonStatus consumer_health(Consumer *consumer);
+
+/* The rebalance that waits for an answer, and its partitions (valid until the answer). */
+extern ConsumerRebalance consumer_rebalance(const Consumer *consumer);
+extern const rd_kafka_topic_partition_list_t *consumer_partitions(const Consumer *consumer);
+
+/*
+ * Read these partitions from their offsets; anything read ahead of this call
+ * is discarded.  Serves as the answer to CONSUMER_ASSIGNED, and also, with the same
+ * partitions, to go back to other offsets.  FATAL, logged, when refused.
+ */
+extern DaemonStatus consumer_assign(Consumer *consumer,
+									const rd_kafka_topic_partition_list_t *partitions);
+extern DaemonStatus consumer_unassign(Consumer *consumer);
+
+/* Stop and resume fetching, staying in the group.  What was read ahead is read again. */
+extern void consumer_pause(Consumer *consumer);
+extern void consumer_resume(Consumer *consumer);
+
+/* Where the partition ends now; asks the broker, at most a few seconds.  RETRY when it does not answer. */
+extern DaemonStatus consumer_query_end(Consumer *consumer, int32_t partition, int64_t *end);
+
+/* Where the partition ended at the last fetch, or -1 when that is not known. */
+extern int64_t consumer_known_end(const Consumer *consumer, int32_t partition);
+
+/* Are brokers reached?  A guess that is refreshed by a probe while they were not. */
+extern bool consumer_reached(Consumer *consumer);
+
+#endif							/* KAFKA_CONSUMER_H */

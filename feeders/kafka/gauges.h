@@ -1,0 +1,36 @@
+/*
+ * gauges.h
+ *	  What the feeder tells of itself: its metrics.
+ *
+ * Must not know Kafka's or PostgreSQL's client.
+ */
+#ifndef KAFKA_GAUGES_H
+#define KAFKA_GAUGES_H
+
+#include "config.h"
+#include "daemon/metrics.h"
+#include "feed/batch.h"
+
+typedef struct Gauges
+{
+	Metrics    *metrics;
+	const FeederConfig *config;
+	Metric	   *counted;
+	Metric	   *rejected[FEED_OUT_OF_MEMORY + 1];	/* by reason, made when first met */
+	Metric	   *batches;
+	Metric	   *dropped;
+	Metric	   *commit_seconds;
+} Gauges;
+
+extern void gauges_open(Gauges *gauges, Metrics *metrics, const FeederConfig *config);
+
+/* A batch was committed, this many seconds after it was sent. */
+extern void gauges_committed(Gauges *gauges, const FeedBatch *batch, double seconds);
+
+/* A batch was dropped; its records are read again. */
+extern void gauges_dropped(Gauges *gauges);
+
+/* The lag of a partition, shown while it is assigned. */
+extern Metric *gauges_lag(Gauges *gauges, int32_t partition);
+
+#endif							/* KAFKA_GAUGES_H */

@@ -1,0 +1,127 @@
+/*
+ * main.c
+ *	  topk-kafka-feeder: counts the events of a Kafka topic in PostgreSQL.
+ *
+ * The only file here that ends the program.
+ */
+#include <stdbool.h>
+#include <stdlib.h>
+
+#include "config.h"
+#include "daemon/backoff.h"
+#include "daemon/log.h"
+#include "daemon/metrics.h"
+#include "daemon/signals.h"
+#include "daemon/status.h"
+#include "feeder.h"
+#include "store.h"
+
+/* /healthz complains when the loop did not go round for so long; a call to PostgreSQL may take a minute. */
+#define STALL_SECONDS 90
+
+/* Wait for PostgreSQL and learn the pipeline's settings; RETRY only when a stop is requested. */
+static DaemonStatus
+await_settings(Store *store, const Log *log, Signals *signals, FeedSettings *settings)
+{
+	Backoff		backoff;
+	DaemonStatus status = DAEMON_RETRY;
+
+	backoff_init(&backoff, "PostgreSQL");
+	while (status == DAEMON_RETRY && !signals_stop_requested(signals))
+	{
+		status = store_connect(store);
+		if (status == DAEMON_OK)
+			status = store_settings(store, settings);
+		if (status == DAEMON_OK)
+			backoff_succeeded(&backoff, log);
+		else if (status == DAEMON_RETRY)
+			signals_wait(signals, -1, 0,
+						 backoff_failed(&backoff, log, pg_problem(store->session)->message));
+	}
+	return status;
+}
+
+static int
+run_feeder(const FeederConfig *config, const FeedSettings *settings, Store *store,
+		   const Log *log, Signals *signals, Metrics *metrics)
+{
+	Feeder	   *feeder;
+	DaemonStatus status;
+
+	if (config->k != 0 && config->k != settings->k)
+	{
+		options_error(&feeder_program, "k", "pipeline \"%s\" publishes %d items, not %lld; "
+					  "leave --k (TOPK_K) out, or create a pipeline with that k",
+					  config->pipeline, settings->k, (long long) config->k);
+		return DAEMON_EXIT_CONFIGURATION;
+	}
+	status = feeder_open(config, settings, store, log, signals, metrics, &feeder);
+	if (status == DAEMON_OK)
+		status = feeder_run(feeder);
+	feeder_close(feeder);
+	return status == DAEMON_OK ? DAEMON_EXIT_OK : DAEMON_EXIT_FAILURE;
+}
+
+/* With everything that needs no dependency at hand: wait for the dependencies and run. */
+static int
+run(const FeederConfig *config, const Log *log, Signals *signals)
+{
+	Store		store;
+	FeedSettings settings;
+	Metrics    *metrics = NULL;
+	int			code = DAEMON_EXIT_FAILURE;
+
+	if (store_open(&store, config->common.dsn, config->pipeline, config->source, log, signals) != DAEMON_OK)
+		code = DAEMON_EXIT_CONFIGURATION;
+	else if (metrics_open(log, config->common.metrics_address, STALL_SECONDS, &metrics) == DAEMON_OK)
+	{
+		metrics_ready(metrics, "postgresql", false);
+		metrics_ready(metrics, "kafka", false);
+		log_info(log, "starting", LOG_TEXT("topic", config->topic), LOG_TEXT("group", config->group),
+				 LOG_TEXT("pipeline", config->pipeline), LOG_TEXT("source", config->source));
+		switch (await_settings(&store, log, signals, &settings))
+		{
+			case DAEMON_OK:
+				code = run_feeder(config, &settings, &store, log, signals, metrics);
+				break;
+			case DAEMON_RETRY:
+				code = DAEMON_EXIT_OK;	/* stopped while waiting */
+				break;
+			case DAEMON_FATAL:
+				break;
+		}
+	}
+	metrics_close(metrics);
+	store_close(&store);
+	return code;
+}
+
+int
+main(int argc, char **argv)
+{
+	FeederConfig config;
+	Signals		signals;
+	Log			log = {.fd = 2, .program = feeder_program.name};
+	int			code = DAEMON_EXIT_FAILURE;
+
+	switch (config_parse(argc, argv, &config))
+	{
+		case OPTIONS_RUN:
+			log.format = (LogFormat) config.common.log_format;
+			log.level = (LogLevel) config.common.log_level;
+			if (signals_open(&signals, &log) == DAEMON_OK)
+			{
+				code = run(&config, &log, &signals);
+				signals_close(&signals);
+			}
+			break;
+		case OPTIONS_PRINTED:
+			code = DAEMON_EXIT_OK;
+			break;
+		case OPTIONS_INVALID:
+			code = DAEMON_EXIT_CONFIGURATION;
+			break;
+	}
+	config_free(&config);
+	return code;
+}

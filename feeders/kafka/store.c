@@ -1,0 +1,208 @@
+/*
+ * store.c
+ *	  What the feeder asks of PostgreSQL: the functions of topk_pipeline.
+ *
+ * Must not know Kafka.
+ */
+#include "store.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "daemon/version.h"
+
+/* Error of topk_pipeline.ingest: a position is not the expected one. */
+#define STORE_SQLSTATE_MOVED "TK001"
+
+static const PgStatement statement_settings = {
+	"settings", "SELECT k, counters, window_seconds, retention_seconds, max_ahead_seconds, "
+	"summary_type::bigint FROM topk_pipeline.settings($1::text)"
+};
+static const PgStatement statement_positions = {
+	"positions", "SELECT shard, \"position\" FROM topk_pipeline.positions($1::text, $2::text, $3::text[])"
+};
+static const PgStatement statement_ingest = {"ingest", FEED_INGEST_SQL};
+
+/* ---- connection ---- */
+
+static DaemonStatus
+store_on_connect(PgSession *session, void *context)
+{
+	(void) context;
+	return pg_check_extension(session, "topk_pipeline", TOPK_PIPELINE_VERSION);
+}
+
+DaemonStatus
+store_open(Store *store, const char *dsn, const char *pipeline, const char *source,
+		   const Log *log, Signals *signals)
+{
+	memset(store, 0, sizeof(*store));
+	store->pipeline = pipeline;
+	store->source = source;
+	store->log = log;
+	store->pg_settings = (PgSettings) {.dsn = dsn, .program = "topk-kafka-feeder",
+		.on_connect = store_on_connect};
+	return pg_session_open(&store->pg_settings, log, signals, &store->session);
+}
+
+void
+store_close(Store *store)
+{
+	if (store->session != NULL)
+		pg_session_close(store->session);
+	store->session = NULL;
+	feed_ingest_free(&store->ingest);
+}
+
+DaemonStatus
+store_connect(Store *store)
+{
+	return pg_session_connect_once(store->session);
+}
+
+/* ---- reading ---- */
+
+DaemonStatus
+store_settings(Store *store, FeedSettings *settings)
+{
+	PGresult   *result;
+	DaemonStatus status = pg_call(store->session, &statement_settings, 1, &store->pipeline,
+								  NULL, NULL, &result);
+
+	if (status != DAEMON_OK)
+		return status;
+	*settings = (FeedSettings) {
+		.k = (int) pg_get_bigint(result, 0, 0),
+		.counters = (int) pg_get_bigint(result, 0, 1),
+		.window_seconds = pg_get_bigint(result, 0, 2),
+		.retention_seconds = pg_get_bigint(result, 0, 3),
+		.max_ahead_seconds = pg_get_bigint(result, 0, 4),
+		.summary_type = (uint32_t) pg_get_bigint(result, 0, 5),
+	};
+	PQclear(result);
+	return DAEMON_OK;
+}
+
+/* Ask for the positions of the shards in an array that is finished. */
+static DaemonStatus
+store_ask_positions(Store *store, const PgArray *shards, PGresult **result)
+{
+	const char *values[] = {store->pipeline, store->source, shards->data};
+	int			lengths[] = {0, 0, (int) shards->size};
+	int			formats[] = {0, 0, 1};
+
+	return pg_call(store->session, &statement_positions, 3, values, lengths, formats, result);
+}
+
+DaemonStatus
+store_positions(Store *store, const int32_t *shards, int count, int64_t *positions)
+{
+	PgArray		names = {0};
+	PGresult   *result = NULL;
+	char		name[16];
+	DaemonStatus status;
+
+	pgarray_start(&names, PGARRAY_TEXT);
+	for (int i = 0; i < count; i++)
+	{
+		snprintf(name, sizeof(name), "%d", shards[i]);
+		pgarray_append_text(&names, name);
+		positions[i] = FEED_NO_POSITION;
+	}
+	pgarray_finish(&names);
+	status = store_ask_positions(store, &names, &result);
+	for (int row = 0; status == DAEMON_OK && row < PQntuples(result); row++)
+	{
+		int32_t		shard = (int32_t) strtol(pg_get_text(result, row, 0), NULL, 10);
+
+		for (int i = 0; i < count; i++)
+		{
+			if (shards[i] == shard)
+				positions[i] = pg_get_bigint(result, row, 1);
+		}
+	}
+	PQclear(result);
+	pgarray_free(&names);
+	return status;
+}
+
+/* ---- one batch, one transaction ---- */
+
+DaemonStatus
+store_send(Store *store, FeedBatch *batch)
+{
+	if (!feed_ingest_prepare(&store->ingest, store->pipeline, store->source, batch))
+	{
+		log_error(store->log, "out of memory");
+		return DAEMON_FATAL;
+	}
+	return pg_send(store->session, &statement_ingest, FEED_INGEST_PARAMETERS,
+				   store->ingest.values, store->ingest.lengths, store->ingest.formats);
+}
+
+StoreOutcome
+store_receive(Store *store, int64_t deadline)
+{
+	PGresult   *result = NULL;
+	bool		finished = false;
+	DaemonStatus status = pg_receive(store->session, deadline, &result, &finished);
+
+	PQclear(result);
+	switch (status)
+	{
+		case DAEMON_OK:
+			return finished ? STORE_COMMITTED : STORE_PENDING;
+		case DAEMON_RETRY:
+			return strcmp(pg_problem(store->session)->sqlstate, STORE_SQLSTATE_MOVED) == 0
+				? STORE_MOVED : STORE_FAILED;
+		case DAEMON_FATAL:
+			break;
+	}
+	return STORE_FATAL;
+}
+
+/* How the stored positions of a batch's shards compare with the batch. */
+static StoreOutcome
+store_compare(const FeedBatch *batch, const int64_t *positions)
+{
+	const FeedShard *shards = feed_batch_shards(batch);
+	int			count = feed_batch_shard_count(batch);
+	bool		before = true;
+	bool		after = true;
+
+	for (int i = 0; i < count; i++)
+	{
+		before = before && positions[i] == shards[i].from;
+		after = after && positions[i] == shards[i].to;
+	}
+	if (after)
+		return STORE_COMMITTED;
+	return before ? STORE_PENDING : STORE_MOVED;
+}
+
+StoreOutcome
+store_resolve(Store *store, const FeedBatch *batch)
+{
+	int			count = feed_batch_shard_count(batch);
+	int32_t    *shards = calloc((size_t) count + 1, sizeof(*shards));
+	int64_t    *positions = calloc((size_t) count + 1, sizeof(*positions));
+	StoreOutcome outcome = STORE_FAILED;
+	DaemonStatus status = DAEMON_FATAL;
+
+	if (shards != NULL && positions != NULL)
+	{
+		for (int i = 0; i < count; i++)
+			shards[i] = (int32_t) strtol(feed_batch_shards(batch)[i].name, NULL, 10);
+		status = store_positions(store, shards, count, positions);
+	}
+	else
+		log_error(store->log, "out of memory");
+	if (status == DAEMON_OK)
+		outcome = store_compare(batch, positions);
+	else if (status == DAEMON_FATAL)
+		outcome = STORE_FATAL;
+	free(shards);
+	free(positions);
+	return outcome;
+}

@@ -1,0 +1,70 @@
+/*
+ * store.h
+ *	  What the feeder asks of PostgreSQL: the functions of topk_pipeline.
+ *
+ * Must not know Kafka.  A function answers RETRY when PostgreSQL is away; the
+ * session then may be disconnected, and its caller decides when to try again.
+ */
+#ifndef KAFKA_STORE_H
+#define KAFKA_STORE_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "daemon/pg.h"
+#include "feed/batch.h"
+#include "feed/ingest.h"
+
+typedef struct Store
+{
+	const char *pipeline;
+	const char *source;
+	const Log  *log;
+	PgSettings	pg_settings;
+	PgSession  *session;
+	FeedIngest	ingest;	/* parameters of the batch that was sent */
+} Store;
+
+typedef enum StoreOutcome
+{
+	STORE_PENDING,				/* no answer yet */
+	STORE_COMMITTED,
+	STORE_MOVED,				/* the positions are not where the batch expected them; nothing applied */
+	STORE_FAILED,				/* the cause is in pg_problem; perhaps committed: see store_resolve */
+	STORE_FATAL					/* logged */
+} StoreOutcome;
+
+/* Release store with store_close, whatever the result.  FATAL, logged, if dsn can't be parsed. */
+extern DaemonStatus store_open(Store *store, const char *dsn, const char *pipeline, const char *source,
+							   const Log *log, Signals *signals);
+extern void store_close(Store *store);
+
+/* One try to connect, if not connected. */
+extern DaemonStatus store_connect(Store *store);
+
+/* FATAL, logged with a hint, when there is no such pipeline. */
+extern DaemonStatus store_settings(Store *store, FeedSettings *settings);
+
+/*
+ * The stored positions of count shards, named by numbers: positions[i] of
+ * shards[i], or FEED_NO_POSITION.
+ */
+extern DaemonStatus store_positions(Store *store, const int32_t *shards, int count, int64_t *positions);
+
+/*
+ * Send a batch, as one transaction; its answer comes from store_receive.  The batch must
+ * not change before that.  RETRY: it was not sent, or with an unknown fate.
+ */
+extern DaemonStatus store_send(Store *store, FeedBatch *batch);
+
+/* Has the batch that was sent been committed?  Waits until deadline (clock_milliseconds; 0: not at all). */
+extern StoreOutcome store_receive(Store *store, int64_t deadline);
+
+/*
+ * After STORE_FAILED and a new connection: what became of the batch?  COMMITTED; PENDING
+ * when it was not and can be sent again; MOVED when neither is so; FAILED when that
+ * could not be found out.
+ */
+extern StoreOutcome store_resolve(Store *store, const FeedBatch *batch);
+
+#endif							/* KAFKA_STORE_H */
