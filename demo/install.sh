@@ -10,7 +10,7 @@ set -eu
 purpose=${1:?usage: install.sh demo|check|format}
 cd "$(dirname "$0")/.."
 build=$PWD/build
-log=$build/install.log
+log=$build/install
 started=$(date +%s)
 
 COMPILER='gcc libc6-dev pkg-config'
@@ -22,10 +22,11 @@ say()
 	printf '\033[2m%3d s\033[0m  %s\n' $(($(date +%s) - started)) "$*"
 }
 
+# fail(log file, message)
 fail()
 {
-	printf '%s\n' "$*" >&2
-	[ ! -s "$log" ] || { echo "the last lines of $log:" >&2; tail -n 15 "$log" >&2; }
+	printf '%s\nthe last lines of %s:\n' "$2" "$1" >&2
+	tail -n 20 "$1" >&2
 	exit 1
 }
 
@@ -47,19 +48,21 @@ missing()
 apt_install()
 {
 	as_root env DEBIAN_FRONTEND=noninteractive \
-		apt-get install --yes --quiet=2 --no-install-recommends -o Dpkg::Use-Pty=0 "$@" >>"$log" 2>&1
+		apt-get install --yes --quiet=2 --no-install-recommends -o Dpkg::Use-Pty=0 "$@" 9>&-
 }
 
 debian()
 {
 	packages=$(missing "$@")
 	[ -n "$packages" ] || return 0
-	[ "$(id -u)" = 0 ] || command -v sudo >/dev/null ||
-		fail "missing Debian packages, and neither root nor sudo to install them:" $packages
+	if [ "$(id -u)" != 0 ] && ! command -v sudo >/dev/null; then
+		echo "missing Debian packages, and neither root nor sudo to install them:" $packages >&2
+		exit 1
+	fi
 	say "Debian packages:" $packages
 	# Without package lists, or with old ones, the first attempt fails.
-	apt_install $packages || { as_root apt-get update --quiet=2 >>"$log" 2>&1 && apt_install $packages; } ||
-		fail "apt-get could not install:" $packages
+	{ apt_install $packages || { as_root apt-get update --quiet=2 && apt_install $packages; }; } \
+		>"$log/debian.log" 2>&1 || fail "$log/debian.log" "apt-get could not install: $(echo $packages)"
 }
 
 # A server whose packages are new here must not start a cluster of its own.
@@ -71,7 +74,13 @@ postgresql_server()
 	as_root mkdir -p "$(dirname $NO_CLUSTER)"
 	echo 'create_main_cluster = false' | as_root tee $NO_CLUSTER >/dev/null
 	debian postgresql-$POSTGRESQL
+	remove_drop_in
+}
+
+remove_drop_in()
+{
 	as_root rm $NO_CLUSTER
+	as_root rmdir --ignore-fail-on-non-empty "$(dirname $NO_CLUSTER)"
 }
 
 # The server's headers alone: Debian's package of them depends on all of LLVM,
@@ -79,18 +88,17 @@ postgresql_server()
 postgresql_headers()
 {
 	for program in pg_config "$build/pg_config"; do
-		[ ! -e "$("$program" --pgxs 2>/dev/null)" ] || return 0
+		[ ! -e "$("$program" --includedir-server 2>/dev/null)/postgres.h" ] || return 0
 	done
 	say "PostgreSQL's server headers"
 	rm -rf "$build/server-dev"
 	mkdir -p "$build/server-dev"
 	(cd "$build/server-dev" && apt-get download postgresql-server-dev-$POSTGRESQL && dpkg-deb -x ./*.deb . && rm ./*.deb) \
-		>>"$log" 2>&1 || fail "cannot download postgresql-server-dev-$POSTGRESQL"
+		>"$log/headers.log" 2>&1 || fail "$log/headers.log" "cannot download postgresql-server-dev-$POSTGRESQL"
 	cat >"$build/pg_config" <<-EOF
 	#!/bin/sh
 	# The installed server's pg_config, but for the headers, which are here.
 	case \${1-} in
-		--pgxs) echo $build/server-dev/usr/lib/postgresql/$POSTGRESQL/lib/pgxs/src/makefiles/pgxs.mk ;;
 		--includedir-server) echo $build/server-dev/usr/include/postgresql/$POSTGRESQL/server ;;
 		*) exec /usr/lib/postgresql/$POSTGRESQL/bin/pg_config "\$@" ;;
 	esac
@@ -106,9 +114,10 @@ python_packages()
 	stamp=$build/venv/$(echo "$1" | tr / -)
 	! cmp -s "$1" "$stamp" || return 0
 	say "Python packages of $1"
-	[ -x "$build/venv/bin/pip" ] || /usr/bin/python3 -m venv "$build/venv" >>"$log" 2>&1
-	"$build/venv/bin/pip" --disable-pip-version-check install --quiet --no-deps --no-compile -r "$1" \
-		>>"$log" 2>&1
+	{
+		{ [ -x "$build/venv/bin/pip" ] || /usr/bin/python3 -m venv "$build/venv"; } &&
+			"$build/venv/bin/pip" --disable-pip-version-check install --no-deps --no-compile -r "$1"
+	} >"$log/python.log" 2>&1 || fail "$log/python.log" "cannot install the Python packages of $1"
 	cp "$1" "$stamp"
 }
 
@@ -121,7 +130,8 @@ jars()
 	rm -rf "$build/jars"
 	mvn --quiet --batch-mode --file demo/pom.xml -Dmaven.repo.local="$build/maven" -Dmaven.artifact.threads=16 \
 		org.apache.maven.plugins:maven-dependency-plugin:3.6.1:copy-dependencies \
-		-DincludeScope=runtime -DoutputDirectory="$build/jars" >>"$log" 2>&1
+		-DincludeScope=runtime -DoutputDirectory="$build/jars" \
+		>"$log/maven.log" 2>&1 || fail "$log/maven.log" "cannot download Apache Kafka and DynamoDB Local"
 	# The name under which sqlite4java looks for its native library.
 	for library in "$build"/jars/libsqlite4java-linux-*.so; do
 		mv "$library" "${library%-[0-9]*.so}.so"
@@ -132,21 +142,19 @@ jars()
 
 # ---- what each purpose needs ----
 
-# Whatever happens: no job of ours goes on, and no file of ours stays in /etc.
-background=
+# Whatever happens, no file of ours stays in /etc.
 finish()
 {
-	[ -z "$background" ] || kill $background 2>/dev/null || true
-	[ ! -e $NO_CLUSTER ] || as_root rm $NO_CLUSTER
+	[ ! -e $NO_CLUSTER ] || remove_drop_in
 }
 trap finish EXIT
 trap 'exit 130' INT
 trap 'exit 143' TERM
 
-mkdir -p "$build"
+# One at a time in this checkout.  A download that outlives an interrupt still holds this.
+mkdir -p "$log"
 exec 9>"$build/install.lock"
 flock 9
-: >"$log"
 
 if [ "$purpose" = format ]; then
 	debian python3-venv
@@ -166,7 +174,6 @@ debian $COMPILER $LIBRARIES
 postgresql_server
 postgresql_headers
 for job in $background; do
-	wait "$job" || fail 'not everything could be downloaded'
+	wait "$job"
 done
-background=
 [ "$purpose" = demo ] || python_packages test/requirements.txt
