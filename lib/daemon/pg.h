@@ -74,6 +74,7 @@ extern void pg_session_close(PgSession *session);
  * One try to connect, bounded by connect_timeout for each host.  Defaults that the DSN
  * and libpq's environment beat: connect_timeout=5, keepalives_idle=5, keepalives_interval=2,
  * keepalives_count=3, tcp_user_timeout=5000, application_name=program.
+ * client_encoding is UTF8, whatever they say.
  * RETRY at once when a stop is requested.  Does nothing when already connected.
  */
 extern DaemonStatus pg_session_connect_once(PgSession *session);

@@ -135,8 +135,8 @@ is_set(const char *environment)
 static PGconn *
 start_connection(const PgSettings *settings)
 {
-	const char *keywords[PG_DEFAULTS + 3];
-	const char *values[PG_DEFAULTS + 3];
+	const char *keywords[PG_DEFAULTS + 4];
+	const char *values[PG_DEFAULTS + 4];
 	int			count = 0;
 
 	for (int i = 0; i < PG_DEFAULTS; i++)
@@ -153,6 +153,9 @@ start_connection(const PgSettings *settings)
 		keywords[count] = "dbname";
 		values[count++] = settings->dsn;
 	}
+	/* not the user's to choose: what goes through the daemons is UTF-8 */
+	keywords[count] = "client_encoding";
+	values[count++] = "UTF8";
 	keywords[count] = NULL;
 	values[count] = NULL;
 	return PQconnectStartParams(keywords, values, 1);

@@ -1,0 +1,33 @@
+/*
+ * config.h
+ *	  The options of topk-ddb-sync.
+ */
+#ifndef DDB_SYNC_CONFIG_H
+#define DDB_SYNC_CONFIG_H
+
+#include "daemon/aws.h"
+#include "daemon/common_options.h"
+
+#define PROGRAM_NAME "topk-ddb-sync"
+
+typedef struct Config
+{
+	CommonOptions common;
+	const char *pipeline;
+	const char *endpoint;		/* NULL: AWS's for the region */
+	const char *table;
+	const char *region;
+	int64_t		interval_ms;
+	int64_t		expire_interval_ms; /* 0: never */
+	bool		once;
+	bool		dry_run;
+	AwsCredentials credentials; /* from the environment only */
+} Config;
+
+/*
+ * Read and check everything that can be checked without a connection.
+ * Problems have been written to standard error.
+ */
+extern OptionsResult config_read(int argc, char **argv, Config *config);
+
+#endif							/* DDB_SYNC_CONFIG_H */

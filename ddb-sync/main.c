@@ -1,0 +1,80 @@
+/*
+ * main.c
+ *	  topk-ddb-sync: mirrors the windows of a pipeline to DynamoDB.
+ *
+ * Opens what the loop needs, and is the only place that ends the program.
+ */
+#include "config.h"
+#include "daemon/version.h"
+#include "mirror.h"
+#include "sync.h"
+
+/* /healthz fails when the loop did not go round for this long. */
+#define STALL_SECONDS 60
+
+static DaemonStatus
+on_connect(PgSession *session, void *context)
+{
+	(void) context;
+	return mirror_prepare(session);
+}
+
+static int
+run(const Config *config, const Log *log)
+{
+	PgSettings	pg_settings = {.dsn = config->common.dsn, .program = PROGRAM_NAME, .on_connect = on_connect};
+	DynamoDbSettings dynamodb_settings = {
+		.program = PROGRAM_NAME "/" TOPK_VERSION,
+		.endpoint = config->endpoint,
+		.region = config->region,
+		.table = config->table,
+		.credentials = config->credentials,
+	};
+	Signals		signals;
+	SyncParts	parts = {.config = config, .log = log, .signals = &signals};
+	int			exit_status = DAEMON_EXIT_FAILURE;
+
+	if (signals_open(&signals, log) != DAEMON_OK)
+		goto done;
+	if (pg_session_open(&pg_settings, log, &signals, &parts.session) != DAEMON_OK)
+	{
+		exit_status = DAEMON_EXIT_CONFIGURATION;
+		goto done;
+	}
+	if (dynamodb_open(&dynamodb_settings, log, &parts.dynamodb) != DAEMON_OK ||
+		metrics_open(log, config->common.metrics_address, STALL_SECONDS, &parts.metrics) != DAEMON_OK)
+		goto done;
+
+	log_info(log, "started", LOG_TEXT("version", TOPK_VERSION), LOG_TEXT("pipeline", config->pipeline),
+			 LOG_TEXT("table", config->table), LOG_TEXT("region", config->region), LOG_TEXT("endpoint", config->endpoint));
+	if (sync_run(&parts) == DAEMON_OK)
+		exit_status = DAEMON_EXIT_OK;
+	log_info(log, "stopped", LOG_INTEGER("status", exit_status));
+
+done:
+	metrics_close(parts.metrics);
+	dynamodb_close(parts.dynamodb);
+	pg_session_close(parts.session);
+	signals_close(&signals);
+	return exit_status;
+}
+
+int
+main(int argc, char **argv)
+{
+	Config		config;
+	Log			log = {.fd = 2, .program = PROGRAM_NAME};
+
+	switch (config_read(argc, argv, &config))
+	{
+		case OPTIONS_PRINTED:
+			return DAEMON_EXIT_OK;
+		case OPTIONS_INVALID:
+			return DAEMON_EXIT_CONFIGURATION;
+		case OPTIONS_RUN:
+			break;
+	}
+	log.format = (LogFormat) config.common.log_format;
+	log.level = (LogLevel) config.common.log_level;
+	return run(&config, &log);
+}
