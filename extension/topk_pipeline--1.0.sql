@@ -554,6 +554,7 @@ DECLARE
 	changed		bigint[];
 	since		timestamptz;
 	merged		topk_summary;
+	digest		bytea;
 	last_ingest	timestamptz;
 BEGIN
 	INSERT INTO mirror (pipeline_id, bucket, key, checked_at)
@@ -571,14 +572,21 @@ BEGIN
 	SELECT topk_merge(s.summary), max(s.last_ingest_at) INTO merged, last_ingest
 	  FROM slot AS s
 	 WHERE s.pipeline_id = p.pipeline_id AND s.bucket = mirror_offer.bucket AND s.key = mirror_offer.key;
+	IF merged IS NULL THEN
+		/* no such window, or no more */
+		DELETE FROM mirror AS m
+		 WHERE m.pipeline_id = p.pipeline_id AND m.bucket = mirror_offer.bucket AND m.key = mirror_offer.key;
+		RETURN;
+	END IF;
 	value := topk_to_murmur(merged, p.k);
-	IF value IS NULL OR (state.due_at IS NULL AND state.mirrored_digest = sha256(value)) THEN
+	digest := sha256(value);
+	IF state.due_at IS NULL AND state.mirrored_digest = digest THEN
 		RETURN;
 	END IF;
 
 	version := nextval('mirror_version');
 	UPDATE mirror AS m
-	   SET version = mirror_offer.version, offered_digest = sha256(mirror_offer.value),
+	   SET version = mirror_offer.version, offered_digest = digest,
 		   due_at = asked_at + open_for, unmirrored_since = least(m.unmirrored_since, since)
 	 WHERE m.pipeline_id = p.pipeline_id AND m.bucket = mirror_offer.bucket AND m.key = mirror_offer.key;
 

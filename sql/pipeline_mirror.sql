@@ -106,6 +106,12 @@ SELECT topk_pipeline.mirror_take_over('mirror', 'global', 20000, 1);
 SELECT key, bucket, nr FROM pg_temp.claim();
 SELECT topk_pipeline.mirror_issued('mirror') - version AS issued FROM base;
 
+-- of a window that does not exist nothing stays
+SELECT topk_pipeline.mirror_take_over('mirror', 'typo', 20000, 1);
+SELECT count(*) FROM topk_pipeline.mirror WHERE key = 'typo';
+SELECT * FROM pg_temp.claim();
+SELECT count(*) FROM topk_pipeline.mirror WHERE key = 'typo';
+
 -- an item without a name is left out of the value, and so bounded by error; what is unknown is null
 SELECT pg_temp.count('unnamed', 20000, ARRAY['', '', '', 'a', 'b']);
 SELECT nr, topk_from_murmur(value), total, error FROM pg_temp.claim();
