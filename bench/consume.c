@@ -1,0 +1,111 @@
+/*
+ * consume.c
+ *	  A bare librdkafka consumer: how fast can a topic be read at all?
+ *
+ * usage: consume BROKERS TOPIC PARTITIONS RECORDS
+ * Reads RECORDS records from the start of all partitions, looks into none,
+ * and prints the seconds from the assignment to the last one.
+ */
+#include <stdio.h>
+#include <stdlib.h>
+#include <time.h>
+
+#include <librdkafka/rdkafka.h>
+
+#define READ_MAX 2000
+
+static double
+seconds_now(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return (double) now.tv_sec + (double) now.tv_nsec / 1e9;
+}
+
+static void
+set(rd_kafka_conf_t *conf, const char *name, const char *value)
+{
+	char		problem[256];
+
+	if (rd_kafka_conf_set(conf, name, value, problem, sizeof(problem)) == RD_KAFKA_CONF_OK)
+		return;
+	fprintf(stderr, "consume: %s\n", problem);
+	exit(1);
+}
+
+static rd_kafka_t *
+open_consumer(const char *brokers)
+{
+	rd_kafka_conf_t *conf = rd_kafka_conf_new();
+	char		problem[256];
+	rd_kafka_t *kafka;
+
+	/* as the feeder has them */
+	set(conf, "bootstrap.servers", brokers);
+	set(conf, "group.id", "consume");
+	set(conf, "enable.auto.commit", "false");
+	set(conf, "enable.auto.offset.store", "false");
+	set(conf, "queued.min.messages", "1000000");
+	kafka = rd_kafka_new(RD_KAFKA_CONSUMER, conf, problem, sizeof(problem));
+	if (kafka == NULL)
+	{
+		fprintf(stderr, "consume: %s\n", problem);
+		exit(1);
+	}
+	rd_kafka_poll_set_consumer(kafka);
+	return kafka;
+}
+
+static void
+assign_all(rd_kafka_t *kafka, const char *topic, int count)
+{
+	rd_kafka_topic_partition_list_t *partitions = rd_kafka_topic_partition_list_new(count);
+
+	for (int i = 0; i < count; i++)
+		rd_kafka_topic_partition_list_add(partitions, topic, i)->offset = RD_KAFKA_OFFSET_BEGINNING;
+	rd_kafka_assign(kafka, partitions);
+	rd_kafka_topic_partition_list_destroy(partitions);
+}
+
+static long
+read_records(rd_kafka_t *kafka, long wanted)
+{
+	rd_kafka_queue_t *queue = rd_kafka_queue_get_consumer(kafka);
+	rd_kafka_message_t *messages[READ_MAX];
+	long		count = 0;
+
+	while (count < wanted)
+	{
+		ssize_t		taken = rd_kafka_consume_batch_queue(queue, 10, messages, READ_MAX);
+
+		for (ssize_t i = 0; i < taken; i++)
+		{
+			count += messages[i]->err == RD_KAFKA_RESP_ERR_NO_ERROR;
+			rd_kafka_message_destroy(messages[i]);
+		}
+	}
+	rd_kafka_queue_destroy(queue);
+	return count;
+}
+
+int
+main(int argc, char **argv)
+{
+	rd_kafka_t *kafka;
+	double		start;
+
+	if (argc != 5)
+	{
+		fprintf(stderr, "usage: consume BROKERS TOPIC PARTITIONS RECORDS\n");
+		return 2;
+	}
+	kafka = open_consumer(argv[1]);
+	start = seconds_now();
+	assign_all(kafka, argv[2], atoi(argv[3]));
+	read_records(kafka, atol(argv[4]));
+	printf("%.3f\n", seconds_now() - start);
+	rd_kafka_consumer_close(kafka);
+	rd_kafka_destroy(kafka);
+	return 0;
+}
