@@ -674,7 +674,7 @@ BEGIN
 	   SET failures = m.failures + 1, problem = mirror_failed.problem,
 		   due_at = clock_timestamp() + least(2 ^ least(m.failures, 10), 300) * interval '1 second'
 	 WHERE m.pipeline_id = p.pipeline_id AND m.bucket = mirror_failed.bucket AND m.key = mirror_failed.key
-	   AND m.version = mirror_failed.version;
+	   AND m.version = mirror_failed.version AND m.due_at IS NOT NULL;
 END
 $$;
 COMMENT ON FUNCTION topk_pipeline.mirror_failed IS

@@ -74,6 +74,9 @@ SELECT topk_pipeline.mirror_lock('mirror');
 SELECT * FROM pg_temp.claim();
 SELECT pg_temp.done('global', 20000, 5);
 SELECT * FROM pg_temp.state;
+-- what is stored can't fail any more
+SELECT pg_temp.failed('global', 20000, 5, 'too late');
+SELECT failures, problem FROM pg_temp.state;
 
 -- an offer that nobody reported on comes up again, with a new version, though nothing changed
 SELECT pg_temp.count('global', 20000, '{a}');
