@@ -1,0 +1,297 @@
+#!/usr/bin/env python3
+"""The whole path, once, on real servers and real events.
+
+    make demo [INPUT=file.jsonl]
+
+Kafka -> topk-kafka-feeder -> PostgreSQL -> topk-ddb-sync -> DynamoDB, both
+daemons running while the events flow; then every answer is compared with
+plain SQL over the same events.  Ends with 0 if all of them agree.
+"""
+
+import sys
+import time
+import urllib.request
+from pathlib import Path
+
+import psycopg
+from confluent_kafka import Producer
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+
+from demo import events, report, row  # noqa: E402
+from demo.servers.process import ServerFailed, free_port  # noqa: E402
+from demo.stack import Stack, exit_on_signals  # noqa: E402
+
+# The daemons' defaults, so that they need no options here.
+PIPELINE = TABLE = "recently_interacted"
+TOPIC = "interactions"
+K = 32
+
+# A real server's durability, so that the rate is a real server's.
+POSTGRES_SETTINGS = {"fsync": "on"}
+
+
+def main(arguments):
+    exit_on_signals()
+    path = arguments[0] if arguments else None
+    print(f"\n{report.bold('topk')}  the most frequent entities of {path or 'a year of flights'}, "
+          "Kafka → PostgreSQL → DynamoDB\n")
+    try:
+        with Stack() as stack:
+            return run(stack, path)
+    except (ServerFailed, OSError, psycopg.Error) as problem:
+        print(f"\n{problem}", file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        return 130
+
+
+def run(stack, path):
+    checks = report.Checks()
+    replayed = read_events(path)
+    start_servers(stack)
+    database = psycopg.connect(stack.postgres().dsn, autocommit=True)
+    create_pipeline(database)
+    feeder, sync, sync_metrics = start_daemons(stack)
+    records, seconds = replay(stack, database, feeder, replayed)
+    wait_for_mirror(database, sync)
+    writes = put_items(sync_metrics)
+    load_truth(database, replayed)
+    with database.transaction():  # one now(), whatever midnight does
+        database.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ")
+        show_top(database)
+        compare_counts(database, checks, records)
+        rows = compare_rows(stack, database, checks)
+    stop_daemons(checks, feeder, sync)
+    show_cost(records, seconds, writes, rows)
+    return finish(checks)
+
+
+# ---- the way of the events ----
+
+
+def read_events(path):
+    with report.step("read the events") as step:
+        replayed = events.from_file(path) if path else events.flights()
+        if not replayed:
+            sys.exit(f"{path} has no events")
+        step.note = f"{len(replayed):,} " + (f"lines of {path}" if path else
+                                             "departures from New York, the last of them now")
+    return replayed
+
+
+def start_servers(stack):
+    with report.step("start the servers") as step:
+        step.progress("PostgreSQL")
+        stack.postgres(settings=POSTGRES_SETTINGS)
+        step.progress("Apache Kafka")
+        stack.kafka().create_topic(TOPIC, partitions=4)
+        step.progress("DynamoDB Local")
+        stack.dynamodb().create_table(TABLE)
+        step.note = "PostgreSQL, Apache Kafka, DynamoDB Local"
+
+
+def create_pipeline(database):
+    database.execute("CREATE EXTENSION topk_pipeline CASCADE")
+    database.execute("SELECT topk_pipeline.create(%s, k => %s, retention => make_interval(days => %s))",
+                     (PIPELINE, K, events.RETENTION_DAYS))
+
+
+def start_daemons(stack):
+    with report.step("start the daemons") as step:
+        metrics = f"127.0.0.1:{free_port()}"
+        feeder = stack.daemon("topk-kafka-feeder", ready="partitions assigned")
+        sync = stack.daemon("topk-ddb-sync", env={"METRICS_ADDR": metrics}, ready="mirroring")
+        step.note = "topk-kafka-feeder, topk-ddb-sync"
+    return feeder, sync, metrics
+
+
+def replay(stack, database, feeder, replayed):
+    """Produce all events while the feeder counts them; records and seconds from the first to the last commit."""
+    with report.step("replay them through Kafka") as step:
+        producer = Producer({"bootstrap.servers": stack.kafka().brokers, "linger.ms": 5,
+                             "queue.buffering.max.messages": 500_000})
+        started = time.monotonic()
+        for number, event in enumerate(replayed):
+            producer.produce(TOPIC, event.value, key=event.user, timestamp=event.milliseconds)
+            if number % 20_000 == 0:
+                producer.poll(0)
+                step.progress(f"{number:,} sent")
+        producer.flush()
+        wait_until(lambda: committed(database, step) == len(replayed), feeder)
+        seconds = time.monotonic() - started
+        step.note = f"{len(replayed) / seconds:,.0f} records/s from the first sent to the last committed"
+    return len(replayed), seconds
+
+
+def committed(database, step):
+    """Records whose position is stored; the topic began at 0."""
+    count, = database.execute("SELECT coalesce(sum(position), 0)::bigint FROM topk_pipeline.source_status"
+                              " WHERE pipeline = %s", (PIPELINE,)).fetchone()
+    step.progress(f"{count:,} committed")
+    return count
+
+
+def wait_for_mirror(database, sync):
+    with report.step("mirror the last changes to DynamoDB") as step:
+        def unmirrored():
+            windows, = database.execute("SELECT count(*) FROM topk_pipeline.mirror_status WHERE pipeline = %s"
+                                        " AND unmirrored_since IS NOT NULL", (PIPELINE,)).fetchone()
+            step.progress(f"{windows} days to go")
+            return windows
+
+        wait_until(lambda: unmirrored() == 0, sync)
+
+
+def wait_until(done, daemon, timeout=120):
+    """Poll until done(); not longer than timeout, and not when the daemon that works on it has ended."""
+    deadline = time.monotonic() + timeout
+    while not done():
+        if not daemon.process.running() or time.monotonic() > deadline:
+            raise ServerFailed(f"{daemon.process.name} did not finish its work:\n{daemon.process.log_tail()}")
+        time.sleep(0.02)
+
+
+def put_items(address):
+    """How many PutItem calls topk-ddb-sync has made, from its metrics."""
+    with urllib.request.urlopen(f"http://{address}/metrics") as answer:
+        samples = [line.rsplit(" ", 1) for line in answer.read().decode().splitlines() if not line.startswith("#")]
+    calls = ("topk_mirror_windows_written_total", "topk_mirror_put_retries_total", "topk_mirror_windows_failed_total")
+    return round(sum(float(value) for name, value in samples if name.partition("{")[0] in calls))
+
+
+def stop_daemons(checks, feeder, sync):
+    statuses = feeder.terminate(), sync.terminate()
+    checks.check(statuses == (0, 0), "both daemons ended cleanly on SIGTERM", f"with {statuses}")
+
+
+# ---- the truth, and what is compared with it ----
+
+
+def load_truth(database, replayed):
+    """The same events as plain rows, in the unlogged table event(entity, at)."""
+    with report.step("count the same events in plain SQL"):
+        database.execute("CREATE UNLOGGED TABLE event (entity text, at timestamptz)")
+        with database.cursor().copy("COPY event FROM STDIN (FORMAT binary)") as copy:
+            copy.set_types(["text", "timestamptz"])
+            for event in replayed:
+                if event.entity is not None:
+                    copy.write_row((event.entity, event.at))
+        database.execute("ANALYZE event")
+
+
+TOP = """
+SELECT t.item, t.lower_bound, t.upper_bound,
+       (SELECT count(*) FROM event WHERE entity = t.item AND at >= %(since)s AND at < %(until)s)
+  FROM topk_top(%(summary)s::topk_summary, 10) AS t
+ ORDER BY t.estimate DESC, t.item COLLATE "C"
+"""
+
+
+def show_top(database):
+    days = database.execute(
+        "SELECT to_char(window_start AT TIME ZONE 'UTC', 'FMDy FMDD Mon YYYY'), summary::text,"
+        "       window_start, window_start + interval '1 day'"
+        "  FROM topk_pipeline.window_summary WHERE pipeline = %s AND key = 'global'"
+        " ORDER BY window_start DESC LIMIT 3", (PIPELINE,)).fetchall()
+    week = database.execute(
+        "SELECT 'the last 7 days', topk_pipeline.summary(%s, days => 7)::text,"
+        "       date_trunc('day', now(), 'UTC') - interval '6 days', date_trunc('day', now(), 'UTC') + interval '1 day'",
+        (PIPELINE,)).fetchall()
+    report.heading("The top 10: between which bounds the summary says a count lies, and what SQL counts\n")
+    report.tables([
+        (title, ("entity", "lower", "upper", "SQL"),
+         database.execute(TOP, {"summary": summary, "since": since, "until": until}).fetchall())
+        for title, summary, since, until in days + week if summary is not None])
+
+
+# Every item of every window, against every entity of every day.
+COMPARISON = """
+WITH counted AS (
+    SELECT w.bucket, topk_is_exact(w.summary) AS exact, topk_error(w.summary) AS error,
+           t.item COLLATE "C" AS entity, t.lower_bound, t.upper_bound
+      FROM topk_pipeline.window_summary AS w, topk_top(w.summary, 100000) AS t
+     WHERE w.pipeline = %(pipeline)s AND w.key = 'global'
+), errors AS (
+    SELECT bucket, max(error) AS error FROM counted GROUP BY bucket
+), truth AS (
+    SELECT floor(extract(epoch FROM at) / 86400)::bigint AS bucket, entity COLLATE "C" AS entity, count(*) AS count
+      FROM event GROUP BY 1, 2
+)
+SELECT count(*), count(DISTINCT bucket), bool_and(coalesce(c.exact, true)),
+       count(*) FILTER (WHERE coalesce(c.lower_bound, 0) > coalesce(t.count, 0)
+                           OR coalesce(t.count, 0) > coalesce(c.upper_bound, e.error, 0)),
+       count(*) FILTER (WHERE c.lower_bound IS DISTINCT FROM t.count OR c.upper_bound IS DISTINCT FROM t.count)
+  FROM counted AS c FULL JOIN truth AS t USING (bucket, entity) LEFT JOIN errors AS e USING (bucket)
+"""
+
+
+def compare_counts(database, checks, records):
+    report.heading("Compared with SQL")
+    pairs, days, says_exact, outside, inexact = database.execute(COMPARISON, {"pipeline": PIPELINE}).fetchone()
+    checks.check(outside == 0, f"all {pairs:,} counts of {days:,} days lie between their bounds", f"{outside:,} do not")
+    if says_exact:
+        checks.check(inexact == 0, "every day's summary says that it is exact, and is", f"{inexact:,} counts differ")
+    else:
+        print("    not every day's summary is exact: a day has more entities than counters")
+    counted, rejected = database.execute("SELECT records, rejected FROM topk_pipeline.status WHERE pipeline = %s",
+                                         (PIPELINE,)).fetchone()
+    checks.check(counted + rejected == records, f"{counted:,} records counted and {rejected:,} rejected, each once",
+                 f"{records:,} were sent")
+    for reason, number in database.execute("SELECT reason, records FROM topk_pipeline.rejected_by_reason"
+                                           " WHERE pipeline = %s ORDER BY 2 DESC, 1", (PIPELINE,)):
+        print(f"      {number:,} {reason}")
+
+
+def compare_rows(stack, database, checks):
+    """Read the table with an AWS client; every row must be what SQL makes of its window."""
+    pages = stack.dynamodb().client().get_paginator("query").paginate(
+        TableName=TABLE, KeyConditionExpression="pk = :key", ExpressionAttributeValues={":key": {"S": "global"}})
+    rows = {int(item["sk"]["N"]): item for page in pages for item in page["Items"]}
+    windows = dict(database.execute(
+        "SELECT bucket, topk_to_murmur(summary, %s) FROM topk_pipeline.window_summary"
+        " WHERE pipeline = %s AND key = 'global'", (K, PIPELINE)).fetchall())
+    different = [bucket for bucket in rows.keys() | windows.keys()
+                 if bucket not in rows or bytes(windows.get(bucket, b"")) != rows[bucket]["v"]["B"]]
+    checks.check(not different, f"all {len(rows):,} DynamoDB rows, read back by boto3, are the windows in PostgreSQL",
+                 f"{len(different):,} are not")
+    if rows:
+        compare_newest_row(database, checks, max(rows), rows[max(rows)])
+    return len(rows)
+
+
+def compare_newest_row(database, checks, bucket, item):
+    """Decode one row and compare it with GROUP BY, without any help from the extension."""
+    k, listed = row.decode(item["v"]["B"])
+    truth = dict(database.execute(
+        "SELECT entity, count(*) FROM event WHERE at >= to_timestamp(%(start)s) AND at < to_timestamp(%(start)s + 86400)"
+        " GROUP BY entity", {"start": bucket * 86400}).fetchall())
+    best = sorted(truth.items(), key=lambda pair: (-pair[1], pair[0].encode()))[:k]
+    error = int(item["error"]["N"])
+    outside = [(entity, count) for entity, count in listed if not count <= truth.get(entity, 0) <= count + error]
+    missed = [entity for entity, count in truth.items() if count > error and entity not in dict(listed)]
+    shown = ", ".join(f"{entity} {count:,}" for entity, count in listed[:3])
+    what = f"the newest row (v {len(item['v']['B'])} bytes, ver {item['ver']['N']}) decodes to {shown} … {len(listed)} items"
+    if len(best) < k or best == listed:
+        checks.check(best == listed, f"{what}, as GROUP BY has it", f"GROUP BY has {best[:3]} …")
+    else:
+        checks.check(not outside and not missed, f"{what}, within its error of {error:,}", f"{(outside or missed)[:3]}")
+
+
+def show_cost(records, seconds, writes, rows):
+    report.heading("What it took")
+    print(f"    {records / seconds:,.0f} records a second, from the first sent to the last committed")
+    print(f"    {writes:,} DynamoDB writes and no read for {records:,} records in {rows:,} days;"
+          f" one read and one write a record would have been {2 * records:,} requests")
+
+
+def finish(checks):
+    if checks.failed:
+        print(f"\n{report.styled('31', f'{checks.failed} comparisons failed')}\n")
+        return 1
+    print(f"\n{report.styled('32', 'Every answer agrees.')}\n")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
