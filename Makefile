@@ -24,7 +24,7 @@ help:
 demo:
 	@demo/install.sh demo
 	@$(MAKE) $(PARALLEL) --silent all daemons
-	@build/venv/bin/python demo/demo.py $(INPUT)
+	@build/venv/bin/python demo/demo.py $(if $(INPUT),"$(INPUT)")
 
 check:
 	@demo/install.sh check

@@ -13,20 +13,22 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import NamedTuple
 
-# Days that the pipeline keeps in the demo: the year of flights and some room.
-RETENTION_DAYS = 400
+# What the demo's pipeline keeps: the year of flights and some room; and how far ahead of the clock an event may be.
+RETENTION = datetime.timedelta(days=400)
+MAX_AHEAD = datetime.timedelta(hours=1)
+MILLISECOND = datetime.timedelta(milliseconds=1)
 
 
 class Event(NamedTuple):
-    """One record: the bytes that go into the topic, its time, and whom it counts for.
+    """One record: the bytes that go into the topic, its time, the entity it counts for, and its key.
 
-    entity is None when the event cannot be counted.
+    entity is None when the event is to be rejected.
     """
 
     value: bytes
     milliseconds: int
     entity: str | None
-    user: str | None
+    key: str | None
 
     @property
     def at(self):
@@ -79,7 +81,8 @@ def parse(line, now):
             return Event(line, now, None, None)
         when = event.get("timestamp", now)
         milliseconds = when if isinstance(when, int) else unix_milliseconds(when)
-        return Event(line, milliseconds, entity, event.get("user_id"))
+        kept = now - RETENTION / MILLISECOND <= milliseconds <= now + MAX_AHEAD / MILLISECOND
+        return Event(line, milliseconds, entity if kept else None, None)
     except (ValueError, KeyError, TypeError, AttributeError):
         return Event(line, now, None, None)
 

@@ -74,16 +74,16 @@ def tables(blocks):
     gap = "    "
     columns = shutil.get_terminal_size((120, 24)).columns
     while rendered:
-        row, width = [rendered.pop(0)], 0
+        row = [rendered.pop(0)]
         width = len(row[0][0][0])
         while rendered and width + len(gap) + len(rendered[0][0][0]) + 2 <= columns:
             width += len(gap) + len(rendered[0][0][0])
             row.append(rendered.pop(0))
+        print()
         height = max(len(block) for block in row)
         for line in range(height):
             cells = [block[line] if line < len(block) else (" " * len(block[0][0]), str) for block in row]
-            print("  " + gap.join(style(text) for text, style in cells).rstrip())
-        print(flush=True)
+            print("  " + gap.join(style(text) for text, style in cells).rstrip(), flush=True)
 
 
 def render(title, header, rows):
