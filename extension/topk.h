@@ -101,7 +101,7 @@ typedef struct TopkExpanded
 	TopkSummary *flat;			/* MG_PARTIAL, between get_flat_size and flatten_into */
 } TopkExpanded;
 
-/* A new, empty summary that owns a child of the parent context. */
+/* A new, empty summary that lives in a child of the parent, an aggregate's context. */
 extern TopkExpanded *topk_expanded_create(MemoryContext parent, int k);
 
 /*

@@ -1,14 +1,25 @@
 /*
  * topk_expanded.c
- *	  The expanded form of topk_summary: a summary that is changed in place.
+ *	  The expanded form of topk_summary: an aggregate's state, changed in place.
  *
- * An expanded object owns a memory context with everything that belongs to it,
- * and flattens to every counter that it holds (MG_PARTIAL), so that no weight
+ * It flattens to every counter that it holds (MG_PARTIAL), so that no weight
  * is lost when it travels between the processes of a parallel plan.
+ *
+ * nodeAgg.c leaves an expanded object where it is if its memory context is a
+ * child of the aggregate's own.  Each object usually owns such a child, but a
+ * hashed GROUP BY adds up the size of all children whenever a group begins,
+ * which is quadratic in the groups.  So the states of one aggregate context
+ * share one child.  They all end with it; nothing deletes or moves a single
+ * one, because the transition functions always return the pointer they got.
  *
  * Must not know any SQL function.
  */
 #include "topk.h"
+
+#include "nodes/memnodes.h"
+
+#define CONTEXT_NAME "topk_summary states"
+#define CONTEXT_SEARCH 16		/* children to look at: other aggregates may have many */
 
 static Size expanded_flat_size(ExpandedObjectHeader *header);
 static void expanded_flatten(ExpandedObjectHeader *header, void *result, Size size);
@@ -18,11 +29,25 @@ static const ExpandedObjectMethods expanded_methods = {
 	.flatten_into = expanded_flatten,
 };
 
+/* The child of an aggregate's context in which its states live. */
+static MemoryContext
+expanded_context(MemoryContext parent)
+{
+	MemoryContext child = parent->firstchild;
+
+	for (int i = 0; child != NULL && i < CONTEXT_SEARCH; i++, child = child->nextchild)
+	{
+		if (strcmp(child->name, CONTEXT_NAME) == 0)
+			return child;
+	}
+	return AllocSetContextCreate(parent, CONTEXT_NAME, ALLOCSET_DEFAULT_SIZES);
+}
+
 /* The object around a summary that is still to be set. */
 static TopkExpanded *
 expanded_new(MemoryContext parent)
 {
-	MemoryContext context = AllocSetContextCreate(parent, "topk_summary", ALLOCSET_SMALL_SIZES);
+	MemoryContext context = expanded_context(parent);
 	TopkExpanded *expanded = MemoryContextAlloc(context, sizeof(TopkExpanded));
 
 	EOH_init_header(&expanded->header, &expanded_methods, context);
