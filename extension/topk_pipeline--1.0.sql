@@ -602,7 +602,8 @@ COMMENT ON FUNCTION topk_pipeline.mirror_offer IS 'internal: offer a window, unl
 
 /*
  * Claims of one pipeline take turns, under the lock on its row.  checked_at
- * keeps a window from coming up twice in one call, so the loop ends.
+ * keeps a window from coming up twice in one call, so the loop ends.  As in
+ * ingest(), plans go by index, here in the order of waiting.
  */
 CREATE FUNCTION topk_pipeline.mirror_claim(pipeline text,
 	min_interval interval DEFAULT '1 second', max_windows int DEFAULT 100)
