@@ -212,7 +212,7 @@ append(MgSummary *summary, const void *item, size_t length, uint32_t hash,
 	if (summary->count == summary->capacity &&
 		(status = grow_counters(summary)) != MG_OK)
 		return status;
-	if (summary->arena_used + length > summary->arena_capacity &&
+	if ((summary->arena == NULL || summary->arena_used + length > summary->arena_capacity) &&
 		(status = grow_arena(summary, length)) != MG_OK)
 		return status;
 
