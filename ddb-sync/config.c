@@ -16,28 +16,60 @@
 
 static const OptionSpec options[] = {
 	COMMON_OPTIONS(Config, common, "127.0.0.1:9188"),
-	{.name = "pipeline", .environment = "TOPK_PIPELINE", .metavar = "NAME", .type = OPTION_TEXT,
-		.initial = "recently_interacted", .help = "pipeline to mirror",
-	.offset = offsetof(Config, pipeline)},
-	{.name = "ddb-table", .environment = "DDB_TABLE", .metavar = "NAME", .type = OPTION_TEXT,
-		.initial = "recently_interacted", .help = "DynamoDB table, with the keys pk (S) and sk (N)",
-	.offset = offsetof(Config, table)},
-	{.name = "ddb-endpoint", .environment = "DDB_ENDPOINT", .metavar = "URL", .type = OPTION_TEXT,
-		.help = "where DynamoDB is, http or https, if not at AWS's endpoint of the region",
-	.offset = offsetof(Config, endpoint)},
-	{.name = "aws-region", .environment = "AWS_REGION", .metavar = "REGION", .type = OPTION_TEXT,
-		.initial = "us-east-1", .help = "AWS region of the table",
-	.offset = offsetof(Config, region)},
-	{.name = "interval", .environment = "TOPK_MIRROR_INTERVAL", .metavar = "TIME", .type = OPTION_DURATION,
-		.initial = "1s", .help = "a window is written at most once in this time, and looked for at least this often",
-	.offset = offsetof(Config, interval_ms), .minimum = 10, .maximum = MS_HOUR},
-	{.name = "expire-interval", .environment = "TOPK_EXPIRE_INTERVAL", .metavar = "TIME", .type = OPTION_DURATION,
-		.initial = "1h", .help = "how often to delete what is past the pipeline's retention from PostgreSQL; 0 is never",
-	.offset = offsetof(Config, expire_interval_ms), .minimum = 0, .maximum = INT64_C(7) * 24 * MS_HOUR},
-	{.name = "once", .type = OPTION_FLAG, .help = "mirror what is changed now, and exit; 1 if a window could not be mirrored",
-	.offset = offsetof(Config, once)},
-	{.name = "dry-run", .type = OPTION_FLAG, .help = "log what --once would write now, write nothing, and exit",
-	.offset = offsetof(Config, dry_run)},
+	{.name = "pipeline",
+	 .environment = "TOPK_PIPELINE",
+	 .metavar = "NAME",
+	 .type = OPTION_TEXT,
+	 .initial = "recently_interacted",
+	 .help = "pipeline to mirror",
+	 .offset = offsetof(Config, pipeline)},
+	{.name = "ddb-table",
+	 .environment = "DDB_TABLE",
+	 .metavar = "NAME",
+	 .type = OPTION_TEXT,
+	 .initial = "recently_interacted",
+	 .help = "DynamoDB table, with the keys pk (S) and sk (N)",
+	 .offset = offsetof(Config, table)},
+	{.name = "ddb-endpoint",
+	 .environment = "DDB_ENDPOINT",
+	 .metavar = "URL",
+	 .type = OPTION_TEXT,
+	 .help = "where DynamoDB is, http or https, if not at AWS's endpoint of the region",
+	 .offset = offsetof(Config, endpoint)},
+	{.name = "aws-region",
+	 .environment = "AWS_REGION",
+	 .metavar = "REGION",
+	 .type = OPTION_TEXT,
+	 .initial = "us-east-1",
+	 .help = "AWS region of the table",
+	 .offset = offsetof(Config, region)},
+	{.name = "interval",
+	 .environment = "TOPK_MIRROR_INTERVAL",
+	 .metavar = "TIME",
+	 .type = OPTION_DURATION,
+	 .initial = "1s",
+	 .help = "a window is written at most once in this time, and looked for at least this often",
+	 .offset = offsetof(Config, interval_ms),
+	 .minimum = 10,
+	 .maximum = MS_HOUR},
+	{.name = "expire-interval",
+	 .environment = "TOPK_EXPIRE_INTERVAL",
+	 .metavar = "TIME",
+	 .type = OPTION_DURATION,
+	 .initial = "1h",
+	 .help =
+		 "how often to delete what is past the pipeline's retention from PostgreSQL; 0 is never",
+	 .offset = offsetof(Config, expire_interval_ms),
+	 .minimum = 0,
+	 .maximum = INT64_C(7) * 24 * MS_HOUR},
+	{.name = "once",
+	 .type = OPTION_FLAG,
+	 .help = "mirror what is changed now, and exit; 1 if a window could not be mirrored",
+	 .offset = offsetof(Config, once)},
+	{.name = "dry-run",
+	 .type = OPTION_FLAG,
+	 .help = "log what --once would write now, write nothing, and exit",
+	 .offset = offsetof(Config, dry_run)},
 };
 
 static const OptionsProgram program = {
@@ -46,9 +78,10 @@ static const OptionsProgram program = {
 	.purpose = "mirror the windows of a pipeline to DynamoDB",
 	.options = options,
 	.count = sizeof(options) / sizeof(options[0]),
-	.epilogue = "Credentials come from the environment: AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY and, if\n"
-	"they are temporary, AWS_SESSION_TOKEN.\n\n"
-	"Exit status: 0 done or asked to stop, 1 a lasting error, 2 a wrong option.",
+	.epilogue =
+		"Credentials come from the environment: AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY and, if\n"
+		"they are temporary, AWS_SESSION_TOKEN.\n\n"
+		"Exit status: 0 done or asked to stop, 1 a lasting error, 2 a wrong option.",
 };
 
 /* What stands after http:// or https://, or NULL. */
@@ -74,7 +107,8 @@ check_endpoint(const char *endpoint)
 	if (host != NULL && *host != '\0' && *host != '/' && strpbrk(host, "@?# ") == NULL &&
 		(path == NULL || path[1] == '\0'))
 		return true;
-	options_error(&program, "ddb-endpoint", "allowed is http:// or https:// with a host and a port, and nothing else");
+	options_error(&program, "ddb-endpoint",
+				  "allowed is http:// or https:// with a host and a port, and nothing else");
 	return false;
 }
 
@@ -84,7 +118,8 @@ check_region(const char *region)
 	for (const char *c = region; *c != '\0'; c++)
 		if (!islower((unsigned char) *c) && !isdigit((unsigned char) *c) && *c != '-')
 		{
-			options_error(&program, "aws-region", "\"%s\" is not allowed; a region is like us-east-1", region);
+			options_error(&program, "aws-region",
+						  "\"%s\" is not allowed; a region is like us-east-1", region);
 			return false;
 		}
 	return true;
@@ -95,7 +130,8 @@ check_metrics_address(const char *address)
 {
 	if (metrics_address_valid(address))
 		return true;
-	options_error(&program, "metrics-addr", "\"%s\" is not allowed; allowed are HOST:PORT and off", address);
+	options_error(&program, "metrics-addr", "\"%s\" is not allowed; allowed are HOST:PORT and off",
+				  address);
 	return false;
 }
 
@@ -106,7 +142,9 @@ read_credentials(Config *config)
 
 	if (aws_credentials_from_environment(&config->credentials, &missing) || config->dry_run)
 		return true;
-	options_error(&program, NULL, "the environment variable %s is not set; requests to DynamoDB are signed with it", missing);
+	options_error(&program, NULL,
+				  "the environment variable %s is not set; requests to DynamoDB are signed with it",
+				  missing);
 	return false;
 }
 

@@ -12,15 +12,15 @@
 
 typedef struct Config
 {
-	CommonOptions common;
-	const char *pipeline;
-	const char *endpoint;		/* NULL: AWS's for the region */
-	const char *table;
-	const char *region;
-	int64_t		interval_ms;
-	int64_t		expire_interval_ms; /* 0: never */
-	bool		once;
-	bool		dry_run;
+	CommonOptions  common;
+	const char	  *pipeline;
+	const char	  *endpoint; /* NULL: AWS's for the region */
+	const char	  *table;
+	const char	  *region;
+	int64_t		   interval_ms;
+	int64_t		   expire_interval_ms; /* 0: never */
+	bool		   once;
+	bool		   dry_run;
 	AwsCredentials credentials; /* from the environment only */
 } Config;
 
@@ -30,4 +30,4 @@ typedef struct Config
  */
 extern OptionsResult config_read(int argc, char **argv, Config *config);
 
-#endif							/* DDB_SYNC_CONFIG_H */
+#endif /* DDB_SYNC_CONFIG_H */

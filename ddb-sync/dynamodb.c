@@ -25,11 +25,11 @@
 struct DynamoDb
 {
 	const DynamoDbSettings *settings;
-	const Log  *log;
-	AwsSigning	signing;
-	HttpClient *http;
-	char		url[512];
-	char		problem[1024];
+	const Log			   *log;
+	AwsSigning				signing;
+	HttpClient			   *http;
+	char					url[512];
+	char					problem[1024];
 };
 
 /* An error that ends the program, and what to do about it. */
@@ -42,14 +42,16 @@ typedef struct FatalError
 #define ADVICE_CREDENTIALS "check AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY and AWS_SESSION_TOKEN"
 
 static const FatalError fatal_errors[] = {
-	{"ResourceNotFoundException", "create the table with the keys pk (S) and sk (N), or check --ddb-table, --aws-region and --ddb-endpoint"},
+	{"ResourceNotFoundException",
+	 "create the table with the keys pk (S) and sk (N), or check --ddb-table, --aws-region and --ddb-endpoint"},
 	{"AccessDeniedException", "allow these credentials dynamodb:PutItem on the table"},
 	{"UnrecognizedClientException", ADVICE_CREDENTIALS},
 	{"InvalidClientTokenId", ADVICE_CREDENTIALS},
 	{"MissingAuthenticationToken", ADVICE_CREDENTIALS},
 	{"MissingAuthenticationTokenException", ADVICE_CREDENTIALS},
 	{"IncompleteSignatureException", ADVICE_CREDENTIALS},
-	{"InvalidSignatureException", "check AWS_SECRET_ACCESS_KEY, --aws-region and this machine's clock"},
+	{"InvalidSignatureException",
+	 "check AWS_SECRET_ACCESS_KEY, --aws-region and this machine's clock"},
 	{"ExpiredTokenException", "renew the credentials and start again"},
 	{"ExpiredToken", "renew the credentials and start again"},
 };
@@ -58,8 +60,14 @@ static const FatalError fatal_errors[] = {
 
 /* Errors with a status of 400 that pass by themselves. */
 static const char *const passing_errors[] = {
-	"ProvisionedThroughputExceededException", "ThrottlingException", "Throttling", "RequestLimitExceeded",
-	"TransactionConflictException", "ReplicatedWriteConflictException", "InternalServerError", "ServiceUnavailable",
+	"ProvisionedThroughputExceededException",
+	"ThrottlingException",
+	"Throttling",
+	"RequestLimitExceeded",
+	"TransactionConflictException",
+	"ReplicatedWriteConflictException",
+	"InternalServerError",
+	"ServiceUnavailable",
 	"LimitExceededException",
 };
 
@@ -68,7 +76,7 @@ static const char *const passing_errors[] = {
 DaemonStatus
 dynamodb_open(const DynamoDbSettings *settings, const Log *log, DynamoDb **dynamodb)
 {
-	DynamoDb   *new_dynamodb = calloc(1, sizeof(*new_dynamodb));
+	DynamoDb *new_dynamodb = calloc(1, sizeof(*new_dynamodb));
 
 	*dynamodb = NULL;
 	if (new_dynamodb == NULL || http_open(settings->program, &new_dynamodb->http) != DAEMON_OK)
@@ -80,13 +88,16 @@ dynamodb_open(const DynamoDbSettings *settings, const Log *log, DynamoDb **dynam
 	new_dynamodb->settings = settings;
 	new_dynamodb->log = log;
 	new_dynamodb->signing = (AwsSigning) {
-		.credentials = settings->credentials, .region = settings->region, .service = "dynamodb",
+		.credentials = settings->credentials,
+		.region = settings->region,
+		.service = "dynamodb",
 	};
 	if (settings->endpoint != NULL)
 		snprintf(new_dynamodb->url, sizeof(new_dynamodb->url), "%s", settings->endpoint);
 	else
-		snprintf(new_dynamodb->url, sizeof(new_dynamodb->url), "https://dynamodb.%s.amazonaws.com%s/",
-				 settings->region, strncmp(settings->region, "cn-", 3) == 0 ? ".cn" : "");
+		snprintf(new_dynamodb->url, sizeof(new_dynamodb->url),
+				 "https://dynamodb.%s.amazonaws.com%s/", settings->region,
+				 strncmp(settings->region, "cn-", 3) == 0 ? ".cn" : "");
 	*dynamodb = new_dynamodb;
 	return DAEMON_OK;
 }
@@ -106,11 +117,10 @@ dynamodb_problem(const DynamoDb *dynamodb)
 	return dynamodb->problem;
 }
 
-__attribute__((format(printf, 2, 3)))
-static void
-set_problem(DynamoDb *dynamodb, const char *format,...)
+__attribute__((format(printf, 2, 3))) static void
+set_problem(DynamoDb *dynamodb, const char *format, ...)
 {
-	va_list		arguments;
+	va_list arguments;
 
 	va_start(arguments, format);
 	vsnprintf(dynamodb->problem, sizeof(dynamodb->problem), format, arguments);
@@ -122,7 +132,7 @@ set_problem(DynamoDb *dynamodb, const char *format,...)
 static json_t *
 number_attribute(int64_t number)
 {
-	char		text[32];
+	char text[32];
 
 	snprintf(text, sizeof(text), "%" PRId64, number);
 	return json_pack("{s:s}", "N", text);
@@ -137,8 +147,8 @@ text_attribute(const char *text)
 static json_t *
 bytes_attribute(const void *bytes, size_t length)
 {
-	char	   *text = base64_encode(bytes, length);
-	json_t	   *attribute = text != NULL ? json_pack("{s:s}", "B", text) : NULL;
+	char   *text = base64_encode(bytes, length);
+	json_t *attribute = text != NULL ? json_pack("{s:s}", "B", text) : NULL;
 
 	free(text);
 	return attribute;
@@ -147,15 +157,12 @@ bytes_attribute(const void *bytes, size_t length)
 static json_t *
 make_item(const Row *row)
 {
-	json_t	   *item = json_pack("{s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o}",
-								 "pk", text_attribute(row->key),
-								 "sk", number_attribute(row->bucket),
-								 "v", bytes_attribute(row->value, row->value_length),
-								 "ver", number_attribute(row->version),
-								 "ttl", number_attribute(row->ttl),
-								 "pipeline", text_attribute(row->pipeline),
-								 "updated_at", number_attribute(row->updated_at),
-								 "writer", text_attribute(row->writer));
+	json_t *item = json_pack(
+		"{s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o}", "pk", text_attribute(row->key), "sk",
+		number_attribute(row->bucket), "v", bytes_attribute(row->value, row->value_length), "ver",
+		number_attribute(row->version), "ttl", number_attribute(row->ttl), "pipeline",
+		text_attribute(row->pipeline), "updated_at", number_attribute(row->updated_at), "writer",
+		text_attribute(row->writer));
 
 	if (item == NULL || !row->known)
 		return item;
@@ -172,14 +179,12 @@ make_item(const Row *row)
 static char *
 make_request(const char *table, const Row *row)
 {
-	json_t	   *request = json_pack("{s:s, s:o, s:s, s:{s:o}, s:s, s:s}",
-									"TableName", table,
-									"Item", make_item(row),
-									"ConditionExpression", "attribute_not_exists(ver) OR ver < :ver",
-									"ExpressionAttributeValues", ":ver", number_attribute(row->version),
-									"ReturnValues", "ALL_OLD",
-									"ReturnValuesOnConditionCheckFailure", "ALL_OLD");
-	char	   *text = request != NULL ? json_dumps(request, JSON_COMPACT) : NULL;
+	json_t *request =
+		json_pack("{s:s, s:o, s:s, s:{s:o}, s:s, s:s}", "TableName", table, "Item", make_item(row),
+				  "ConditionExpression", "attribute_not_exists(ver) OR ver < :ver",
+				  "ExpressionAttributeValues", ":ver", number_attribute(row->version),
+				  "ReturnValues", "ALL_OLD", "ReturnValuesOnConditionCheckFailure", "ALL_OLD");
+	char *text = request != NULL ? json_dumps(request, JSON_COMPACT) : NULL;
 
 	json_decref(request);
 	return text;
@@ -224,7 +229,9 @@ judge_stored(DynamoDb *dynamodb, const json_t *answer, const Row *row)
 	if (replaced == NULL || is_ours(replaced, row))
 		return PUT_STORED;
 	set_problem(dynamodb, "the row had been written by someone else, with version %s",
-				attribute_value(replaced, "ver", "N") != NULL ? attribute_value(replaced, "ver", "N") : "none");
+				attribute_value(replaced, "ver", "N") != NULL
+					? attribute_value(replaced, "ver", "N")
+					: "none");
 	return PUT_REPLACED_FOREIGN;
 }
 
@@ -233,17 +240,20 @@ static PutOutcome
 judge_in_the_way(DynamoDb *dynamodb, const json_t *answer, const Row *row)
 {
 	const json_t *item = json_object_get(answer, "Item");
-	const char *version = attribute_value(item, "ver", "N");
+	const char	 *version = attribute_value(item, "ver", "N");
 
 	if (is_ours(item, row) && has_version(item, row->version))
 		return PUT_STORED;
 	if (is_ours(item, row))
 	{
-		set_problem(dynamodb, "the row's version %s is newer than this database ever issued for it: "
-					"was the database restored from an older backup", version != NULL ? version : "none");
+		set_problem(dynamodb,
+					"the row's version %s is newer than this database ever issued for it: "
+					"was the database restored from an older backup",
+					version != NULL ? version : "none");
 		return PUT_AHEAD;
 	}
-	set_problem(dynamodb, "the row was written by someone else, with version %s", version != NULL ? version : "none");
+	set_problem(dynamodb, "the row was written by someone else, with version %s",
+				version != NULL ? version : "none");
 	return PUT_FOREIGN;
 }
 
@@ -279,7 +289,8 @@ passes_by_itself(long status, const char *type)
 }
 
 static DaemonStatus
-judge_error(DynamoDb *dynamodb, long status, const json_t *answer, const Row *row, PutOutcome *outcome)
+judge_error(DynamoDb *dynamodb, long status, const json_t *answer, const Row *row,
+			PutOutcome *outcome)
 {
 	const char *type = error_type(answer);
 
@@ -289,12 +300,15 @@ judge_error(DynamoDb *dynamodb, long status, const json_t *answer, const Row *ro
 		return DAEMON_OK;
 	}
 
-	set_problem(dynamodb, "HTTP status %ld%s%s: %s", status, *type != '\0' ? ", " : "", type, error_message(answer));
+	set_problem(dynamodb, "HTTP status %ld%s%s: %s", status, *type != '\0' ? ", " : "", type,
+				error_message(answer));
 	for (int i = 0; i < FATAL_ERRORS; i++)
 		if (strcmp(type, fatal_errors[i].type) == 0)
 		{
-			log_error(dynamodb->log, "DynamoDB can not be used", LOG_TEXT("problem", dynamodb->problem),
-					  LOG_TEXT("table", dynamodb->settings->table), LOG_TEXT("hint", fatal_errors[i].advice));
+			log_error(dynamodb->log, "DynamoDB can not be used",
+					  LOG_TEXT("problem", dynamodb->problem),
+					  LOG_TEXT("table", dynamodb->settings->table),
+					  LOG_TEXT("hint", fatal_errors[i].advice));
 			return DAEMON_FATAL;
 		}
 	if (passes_by_itself(status, type))
@@ -306,7 +320,7 @@ judge_error(DynamoDb *dynamodb, long status, const json_t *answer, const Row *ro
 static DaemonStatus
 judge_answer(DynamoDb *dynamodb, const HttpResponse *response, const Row *row, PutOutcome *outcome)
 {
-	json_t	   *answer = json_loadb(response->body, response->length, 0, NULL);
+	json_t		*answer = json_loadb(response->body, response->length, 0, NULL);
 	DaemonStatus status = DAEMON_OK;
 
 	if (response->status != HTTP_STATUS_OK)
@@ -325,18 +339,19 @@ judge_answer(DynamoDb *dynamodb, const HttpResponse *response, const Row *row, P
 DaemonStatus
 dynamodb_put(DynamoDb *dynamodb, const Row *row, PutOutcome *outcome)
 {
-	static const char *const headers[] = {
-		"Content-Type: application/x-amz-json-1.0", "X-Amz-Target: DynamoDB_20120810.PutItem", NULL
-	};
-	char	   *body = make_request(dynamodb->settings->table, row);
-	HttpRequest request = {.url = dynamodb->url, .headers = headers, .body = body, .signing = &dynamodb->signing};
+	static const char *const headers[] = {"Content-Type: application/x-amz-json-1.0",
+										  "X-Amz-Target: DynamoDB_20120810.PutItem", NULL};
+	char					*body = make_request(dynamodb->settings->table, row);
+	HttpRequest				 request = {
+					 .url = dynamodb->url, .headers = headers, .body = body, .signing = &dynamodb->signing};
 	HttpResponse response;
 	DaemonStatus status;
 
 	dynamodb->problem[0] = '\0';
 	if (body == NULL)
 	{
-		log_error(dynamodb->log, "could not make the request", LOG_TEXT("problem", "out of memory"));
+		log_error(dynamodb->log, "could not make the request",
+				  LOG_TEXT("problem", "out of memory"));
 		return DAEMON_FATAL;
 	}
 	request.body_length = strlen(body);

@@ -16,25 +16,26 @@ typedef struct DynamoDb DynamoDb;
 
 typedef struct DynamoDbSettings
 {
-	const char *program;
-	const char *endpoint;		/* NULL: AWS's for the region */
-	const char *region;
-	const char *table;
+	const char	  *program;
+	const char	  *endpoint; /* NULL: AWS's for the region */
+	const char	  *region;
+	const char	  *table;
 	AwsCredentials credentials;
 } DynamoDbSettings;
 
 typedef enum PutOutcome
 {
-	PUT_STORED,					/* the row holds this version: now, or since an earlier try */
-	PUT_REPLACED_FOREIGN,		/* so too; what it replaced was written by someone else, with a lower version */
-	PUT_FOREIGN,				/* not stored: someone else's row has this version or a newer one */
-	PUT_AHEAD,					/* not stored: our own row is newer, though we are the only writer */
-	PUT_REFUSED					/* not stored: DynamoDB does not take this row (too large, ...) */
+	PUT_STORED,			  /* the row holds this version: now, or since an earlier try */
+	PUT_REPLACED_FOREIGN, /* so too; what it replaced was written by someone else, with a lower version */
+	PUT_FOREIGN,		  /* not stored: someone else's row has this version or a newer one */
+	PUT_AHEAD,			  /* not stored: our own row is newer, though we are the only writer */
+	PUT_REFUSED			  /* not stored: DynamoDB does not take this row (too large, ...) */
 } PutOutcome;
 
 /* settings and log must outlive it.  FATAL, logged, without memory. */
-extern DaemonStatus dynamodb_open(const DynamoDbSettings *settings, const Log *log, DynamoDb **dynamodb);
-extern void dynamodb_close(DynamoDb *dynamodb);
+extern DaemonStatus dynamodb_open(const DynamoDbSettings *settings, const Log *log,
+								  DynamoDb **dynamodb);
+extern void			dynamodb_close(DynamoDb *dynamodb);
 
 /*
  * Put the row unless a version that is not lower is there.
@@ -51,4 +52,4 @@ extern DaemonStatus dynamodb_put(DynamoDb *dynamodb, const Row *row, PutOutcome 
  */
 extern const char *dynamodb_problem(const DynamoDb *dynamodb);
 
-#endif							/* DDB_SYNC_DYNAMODB_H */
+#endif /* DDB_SYNC_DYNAMODB_H */

@@ -22,7 +22,8 @@ on_connect(PgSession *session, void *context)
 static int
 run(const Config *config, const Log *log)
 {
-	PgSettings	pg_settings = {.dsn = config->common.dsn, .program = PROGRAM_NAME, .on_connect = on_connect};
+	PgSettings pg_settings = {
+		.dsn = config->common.dsn, .program = PROGRAM_NAME, .on_connect = on_connect};
 	DynamoDbSettings dynamodb_settings = {
 		.program = PROGRAM_NAME "/" TOPK_VERSION,
 		.endpoint = config->endpoint,
@@ -30,9 +31,9 @@ run(const Config *config, const Log *log)
 		.table = config->table,
 		.credentials = config->credentials,
 	};
-	Signals		signals;
-	SyncParts	parts = {.config = config, .log = log, .signals = &signals};
-	int			exit_status = DAEMON_EXIT_FAILURE;
+	Signals	  signals;
+	SyncParts parts = {.config = config, .log = log, .signals = &signals};
+	int		  exit_status = DAEMON_EXIT_FAILURE;
 
 	if (signals_open(&signals, log) != DAEMON_OK)
 		goto done;
@@ -42,11 +43,13 @@ run(const Config *config, const Log *log)
 		goto done;
 	}
 	if (dynamodb_open(&dynamodb_settings, log, &parts.dynamodb) != DAEMON_OK ||
-		metrics_open(log, config->common.metrics_address, STALL_SECONDS, &parts.metrics) != DAEMON_OK)
+		metrics_open(log, config->common.metrics_address, STALL_SECONDS, &parts.metrics) !=
+			DAEMON_OK)
 		goto done;
 
-	log_info(log, "started", LOG_TEXT("version", TOPK_VERSION), LOG_TEXT("pipeline", config->pipeline),
-			 LOG_TEXT("table", config->table), LOG_TEXT("region", config->region), LOG_TEXT("endpoint", config->endpoint));
+	log_info(log, "started", LOG_TEXT("version", TOPK_VERSION),
+			 LOG_TEXT("pipeline", config->pipeline), LOG_TEXT("table", config->table),
+			 LOG_TEXT("region", config->region), LOG_TEXT("endpoint", config->endpoint));
 	if (sync_run(&parts) == DAEMON_OK)
 		exit_status = DAEMON_EXIT_OK;
 	log_info(log, "stopped", LOG_INTEGER("status", exit_status));
@@ -62,8 +65,8 @@ done:
 int
 main(int argc, char **argv)
 {
-	Config		config;
-	Log			log = {.fd = 2, .program = PROGRAM_NAME};
+	Config config;
+	Log	   log = {.fd = 2, .program = PROGRAM_NAME};
 
 	switch (config_read(argc, argv, &config))
 	{

@@ -12,32 +12,34 @@
 /* Columns of a claim, in the order of its statement. */
 typedef enum ClaimColumn
 {
-	CLAIM_KEY, CLAIM_BUCKET, CLAIM_VERSION, CLAIM_VALUE, CLAIM_TOTAL, CLAIM_ERROR,
-	CLAIM_TTL, CLAIM_UPDATED_AT, CLAIM_WRITER
+	CLAIM_KEY,
+	CLAIM_BUCKET,
+	CLAIM_VERSION,
+	CLAIM_VALUE,
+	CLAIM_TOTAL,
+	CLAIM_ERROR,
+	CLAIM_TTL,
+	CLAIM_UPDATED_AT,
+	CLAIM_WRITER
 } ClaimColumn;
 
 static const PgStatement begin_statement = {"begin", "BEGIN"};
 static const PgStatement rollback_statement = {"rollback", "ROLLBACK"};
 static const PgStatement listen_statement = {"listen", "LISTEN topk_pipeline"};
-static const PgStatement lock_statement = {
-	"mirror_lock", "SELECT topk_pipeline.mirror_lock($1::text)"
-};
+static const PgStatement lock_statement = {"mirror_lock",
+										   "SELECT topk_pipeline.mirror_lock($1::text)"};
 static const PgStatement claim_statement = {
 	"mirror_claim",
 	"SELECT key, bucket, version, value, total, error, ttl, updated_at, writer"
-	"  FROM topk_pipeline.mirror_claim($1::text, $2::bigint * interval '1 millisecond', $3::int)"
-};
+	"  FROM topk_pipeline.mirror_claim($1::text, $2::bigint * interval '1 millisecond', $3::int)"};
 static const PgStatement done_statement = {
-	"mirror_done", "SELECT topk_pipeline.mirror_done($1::text, $2::text, $3::bigint, $4::bigint)"
-};
+	"mirror_done", "SELECT topk_pipeline.mirror_done($1::text, $2::text, $3::bigint, $4::bigint)"};
 static const PgStatement failed_statement = {
-	"mirror_failed", "SELECT topk_pipeline.mirror_failed($1::text, $2::text, $3::bigint, $4::bigint, $5::text)"
-};
+	"mirror_failed",
+	"SELECT topk_pipeline.mirror_failed($1::text, $2::text, $3::bigint, $4::bigint, $5::text)"};
 static const PgStatement expire_statement = {
-	"expire",
-	"SELECT coalesce(sum(windows), 0)::bigint, coalesce(sum(rejected_records), 0)::bigint"
-	"  FROM topk_pipeline.expire($1::text)"
-};
+	"expire", "SELECT coalesce(sum(windows), 0)::bigint, coalesce(sum(rejected_records), 0)::bigint"
+			  "  FROM topk_pipeline.expire($1::text)"};
 
 DaemonStatus
 mirror_prepare(PgSession *session)
@@ -52,7 +54,7 @@ mirror_prepare(PgSession *session)
 DaemonStatus
 mirror_lock(PgSession *session, const char *pipeline, bool *locked)
 {
-	PGresult   *result;
+	PGresult	*result;
 	DaemonStatus status = pg_call(session, &lock_statement, 1, &pipeline, NULL, NULL, &result);
 
 	if (status != DAEMON_OK)
@@ -84,7 +86,8 @@ mirror_row(const PGresult *result, int index, const char *pipeline)
 		.version = pg_get_bigint(result, index, CLAIM_VERSION),
 		.value = PQgetvalue(result, index, CLAIM_VALUE),
 		.value_length = (size_t) PQgetlength(result, index, CLAIM_VALUE),
-		.known = !PQgetisnull(result, index, CLAIM_TOTAL) && !PQgetisnull(result, index, CLAIM_ERROR),
+		.known =
+			!PQgetisnull(result, index, CLAIM_TOTAL) && !PQgetisnull(result, index, CLAIM_ERROR),
 		.total = pg_get_bigint(result, index, CLAIM_TOTAL),
 		.error = pg_get_bigint(result, index, CLAIM_ERROR),
 		.ttl = pg_get_bigint(result, index, CLAIM_TTL),
@@ -96,7 +99,7 @@ mirror_row(const PGresult *result, int index, const char *pipeline)
 DaemonStatus
 mirror_preview(PgSession *session, const char *pipeline, PGresult **result)
 {
-	PGresult   *claimed = NULL;
+	PGresult	*claimed = NULL;
 	DaemonStatus status = pg_call(session, &begin_statement, 0, NULL, NULL, NULL, NULL);
 
 	if (status == DAEMON_OK)
@@ -139,7 +142,7 @@ mirror_failed(PgSession *session, const Row *row, const char *problem)
 DaemonStatus
 mirror_expire(PgSession *session, const char *pipeline, int64_t *windows, int64_t *rejected_records)
 {
-	PGresult   *result;
+	PGresult	*result;
 	DaemonStatus status = pg_call(session, &expire_statement, 1, &pipeline, NULL, NULL, &result);
 
 	if (status != DAEMON_OK)

@@ -26,7 +26,7 @@ extern DaemonStatus mirror_claim(PgSession *session, const char *pipeline, int64
 								 PGresult **result);
 
 /* Row number index of a claim; its pointers live as long as result and pipeline. */
-extern Row	mirror_row(const PGresult *result, int index, const char *pipeline);
+extern Row mirror_row(const PGresult *result, int index, const char *pipeline);
 
 /* Claim, read, and take the claim back. */
 extern DaemonStatus mirror_preview(PgSession *session, const char *pipeline, PGresult **result);
@@ -36,6 +36,7 @@ extern DaemonStatus mirror_done(PgSession *session, const Row *row);
 extern DaemonStatus mirror_failed(PgSession *session, const Row *row, const char *problem);
 
 /* Delete what is past the retention. */
-extern DaemonStatus mirror_expire(PgSession *session, const char *pipeline, int64_t *windows, int64_t *rejected_records);
+extern DaemonStatus mirror_expire(PgSession *session, const char *pipeline, int64_t *windows,
+								  int64_t *rejected_records);
 
-#endif							/* DDB_SYNC_MIRROR_H */
+#endif /* DDB_SYNC_MIRROR_H */

@@ -17,14 +17,14 @@ typedef struct Row
 	const char *key;
 	int64_t		bucket;
 	int64_t		version;
-	const void *value;			/* the published summary's bytes */
+	const void *value; /* the published summary's bytes */
 	size_t		value_length;
-	bool		known;			/* false: total and error are not known */
+	bool		known; /* false: total and error are not known */
 	int64_t		total;
 	int64_t		error;
-	int64_t		ttl;			/* Unix seconds */
-	int64_t		updated_at;		/* Unix seconds */
-	const char *writer;			/* marks the rows that this pipeline wrote */
+	int64_t		ttl;		/* Unix seconds */
+	int64_t		updated_at; /* Unix seconds */
+	const char *writer;		/* marks the rows that this pipeline wrote */
 } Row;
 
-#endif							/* DDB_SYNC_ROW_H */
+#endif /* DDB_SYNC_ROW_H */

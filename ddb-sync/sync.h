@@ -16,11 +16,11 @@
 typedef struct SyncParts
 {
 	const Config *config;
-	const Log  *log;
-	Signals    *signals;
-	Metrics    *metrics;
-	PgSession  *session;		/* calls mirror_prepare on connecting */
-	DynamoDb   *dynamodb;		/* not used with --dry-run */
+	const Log	 *log;
+	Signals		 *signals;
+	Metrics		 *metrics;
+	PgSession	 *session;	/* calls mirror_prepare on connecting */
+	DynamoDb	 *dynamodb; /* not used with --dry-run */
 } SyncParts;
 
 /*
@@ -30,4 +30,4 @@ typedef struct SyncParts
  */
 extern DaemonStatus sync_run(const SyncParts *parts);
 
-#endif							/* DDB_SYNC_SYNC_H */
+#endif /* DDB_SYNC_SYNC_H */

@@ -21,8 +21,8 @@ aws_credentials_from_environment(AwsCredentials *credentials, const char **missi
 	credentials->secret_key = environment_value("AWS_SECRET_ACCESS_KEY");
 	credentials->session_token = environment_value("AWS_SESSION_TOKEN");
 
-	*missing = credentials->access_key == NULL ? "AWS_ACCESS_KEY_ID"
-		: credentials->secret_key == NULL ? "AWS_SECRET_ACCESS_KEY"
-		: NULL;
+	*missing = credentials->access_key == NULL	 ? "AWS_ACCESS_KEY_ID"
+			   : credentials->secret_key == NULL ? "AWS_SECRET_ACCESS_KEY"
+												 : NULL;
 	return *missing == NULL;
 }

@@ -12,15 +12,15 @@ typedef struct AwsCredentials
 {
 	const char *access_key;
 	const char *secret_key;
-	const char *session_token;	/* NULL with long-lived keys */
+	const char *session_token; /* NULL with long-lived keys */
 } AwsCredentials;
 
 /* What Signature Version 4 needs beside the request. */
 typedef struct AwsSigning
 {
 	AwsCredentials credentials;
-	const char *region;
-	const char *service;		/* "dynamodb" */
+	const char	  *region;
+	const char	  *service; /* "dynamodb" */
 } AwsSigning;
 
 /*
@@ -29,4 +29,4 @@ typedef struct AwsSigning
  */
 extern bool aws_credentials_from_environment(AwsCredentials *credentials, const char **missing);
 
-#endif							/* DAEMON_AWS_H */
+#endif /* DAEMON_AWS_H */

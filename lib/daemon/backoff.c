@@ -20,7 +20,8 @@ backoff_init(Backoff *backoff, const char *dependency)
 	};
 
 	/* without entropy, at least different from other processes */
-	if (getrandom(&backoff->random, sizeof(backoff->random), GRND_NONBLOCK) != sizeof(backoff->random))
+	if (getrandom(&backoff->random, sizeof(backoff->random), GRND_NONBLOCK) !=
+		sizeof(backoff->random))
 		backoff->random = (uint64_t) clock_unix_milliseconds() ^ (uint64_t) (uintptr_t) backoff;
 	backoff->random |= 1;
 }
@@ -38,7 +39,7 @@ backoff_random(Backoff *backoff)
 int
 backoff_failed(Backoff *backoff, const Log *log, const char *problem)
 {
-	int64_t		bound = backoff->base_ms;
+	int64_t bound = backoff->base_ms;
 
 	for (int i = 0; i < backoff->failures && bound < backoff->cap_ms; i++)
 		bound *= 2;
@@ -52,9 +53,8 @@ backoff_failed(Backoff *backoff, const Log *log, const char *problem)
 					LOG_TEXT("dependency", backoff->dependency), LOG_TEXT("problem", problem));
 	}
 	else
-		log_debug(log, "dependency still fails",
-				  LOG_TEXT("dependency", backoff->dependency), LOG_TEXT("problem", problem),
-				  LOG_INTEGER("failures", backoff->failures + 1));
+		log_debug(log, "dependency still fails", LOG_TEXT("dependency", backoff->dependency),
+				  LOG_TEXT("problem", problem), LOG_INTEGER("failures", backoff->failures + 1));
 	backoff->failures++;
 
 	return (int) ((backoff_random(backoff) >> 11) % (uint64_t) (bound + 1));

@@ -25,13 +25,13 @@
 
 typedef struct Backoff
 {
-	const char *dependency;		/* "PostgreSQL" */
+	const char *dependency; /* "PostgreSQL" */
 	int			base_ms;
 	int			cap_ms;
 	/* private */
-	int			failures;		/* since the last success */
-	int64_t		since;			/* clock_milliseconds of the first of them */
-	uint64_t	random;
+	int		 failures; /* since the last success */
+	int64_t	 since;	   /* clock_milliseconds of the first of them */
+	uint64_t random;
 } Backoff;
 
 /* dependency must outlive the Backoff; base and cap are the two above unless changed after this. */
@@ -41,9 +41,9 @@ extern void backoff_init(Backoff *backoff, const char *dependency);
  * A try failed, because of problem.  Returns the milliseconds to wait.  Warns
  * if this is the first failure of an outage.
  */
-extern int	backoff_failed(Backoff *backoff, const Log *log, const char *problem);
+extern int backoff_failed(Backoff *backoff, const Log *log, const char *problem);
 
 /* A whole unit of work succeeded.  Says so if this ends an outage. */
 extern void backoff_succeeded(Backoff *backoff, const Log *log);
 
-#endif							/* DAEMON_BACKOFF_H */
+#endif /* DAEMON_BACKOFF_H */

@@ -15,7 +15,7 @@ static const char alphabet[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuv
 char *
 base64_encode(const void *bytes, size_t length)
 {
-	char	   *text;
+	char *text;
 
 	if (length > INT_MAX / 2)
 		return NULL;
@@ -31,7 +31,7 @@ base64_encode(const void *bytes, size_t length)
 static int
 base64_padding(const char *text, size_t length)
 {
-	int			padding = 0;
+	int padding = 0;
 
 	if (length % 4 != 0 || length > INT_MAX)
 		return -1;
@@ -49,7 +49,7 @@ base64_padding(const char *text, size_t length)
 unsigned char *
 base64_decode(const char *text, size_t text_length, size_t *length)
 {
-	int			padding = base64_padding(text, text_length);
+	int			   padding = base64_padding(text, text_length);
 	unsigned char *bytes;
 
 	if (padding < 0)

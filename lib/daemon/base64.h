@@ -16,4 +16,4 @@ extern char *base64_encode(const void *bytes, size_t length);
  */
 extern unsigned char *base64_decode(const char *text, size_t text_length, size_t *length);
 
-#endif							/* DAEMON_BASE64_H */
+#endif /* DAEMON_BASE64_H */

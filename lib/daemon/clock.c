@@ -31,7 +31,7 @@ clock_unix_milliseconds(void)
 int
 clock_left(int64_t deadline)
 {
-	int64_t		left;
+	int64_t left;
 
 	if (deadline < 0)
 		return -1;

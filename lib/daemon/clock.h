@@ -17,6 +17,6 @@ extern int64_t clock_unix_milliseconds(void);
  * Milliseconds left until deadline, within 0 .. INT_MAX, as poll() wants them.
  * A negative deadline means never: -1.
  */
-extern int	clock_left(int64_t deadline);
+extern int clock_left(int64_t deadline);
 
-#endif							/* DAEMON_CLOCK_H */
+#endif /* DAEMON_CLOCK_H */

@@ -21,24 +21,39 @@
 
 typedef struct CommonOptions
 {
-	const char *dsn;			/* NULL: libpq's environment */
-	const char *metrics_address;	/* "off" disables */
-	int			log_format;		/* LogFormat */
-	int			log_level;		/* LogLevel */
+	const char *dsn;			 /* NULL: libpq's environment */
+	const char *metrics_address; /* "off" disables */
+	int			log_format;		 /* LogFormat */
+	int			log_level;		 /* LogLevel */
 } CommonOptions;
 
-#define COMMON_OPTIONS(Config, member, metrics_default) \
-	{.name = "dsn", .environment = "TOPK_DSN", .metavar = "CONNINFO", .type = OPTION_TEXT, \
-	 .help = "PostgreSQL connection string or URI; what it leaves open comes from libpq's own variables (PGHOST, PGSERVICE, PGPASSFILE, ...)", \
-	 .offset = offsetof(Config, member.dsn)}, \
-	{.name = "metrics-addr", .environment = "METRICS_ADDR", .metavar = "HOST:PORT", .type = OPTION_TEXT, .initial = (metrics_default), \
-	 .help = "where /healthz, /readyz and /metrics are served; off disables them", \
-	 .offset = offsetof(Config, member.metrics_address)}, \
-	{.name = "log-format", .environment = "LOG_FORMAT", .metavar = "FORMAT", .type = OPTION_CHOICE, .initial = "logfmt", \
-	 .help = "format of the log lines on standard error", \
-	 .offset = offsetof(Config, member.log_format), .choices = log_format_names}, \
-	{.name = "log-level", .environment = "LOG_LEVEL", .metavar = "LEVEL", .type = OPTION_CHOICE, .initial = "info", \
-	 .help = "least severe events to log", \
-	 .offset = offsetof(Config, member.log_level), .choices = log_level_names}
+#define COMMON_OPTIONS(Config, member, metrics_default)                                                                                    \
+	{.name = "dsn",                                                                                                                        \
+	 .environment = "TOPK_DSN",                                                                                                            \
+	 .metavar = "CONNINFO",                                                                                                                \
+	 .type = OPTION_TEXT,                                                                                                                  \
+	 .help =                                                                                                                               \
+		 "PostgreSQL connection string or URI; what it leaves open comes from libpq's own variables (PGHOST, PGSERVICE, PGPASSFILE, ...)", \
+	 .offset = offsetof(Config, member.dsn)},                                                                                              \
+		{.name = "metrics-addr",                                                                                                           \
+		 .environment = "METRICS_ADDR",                                                                                                    \
+		 .metavar = "HOST:PORT",                                                                                                           \
+		 .type = OPTION_TEXT,                                                                                                              \
+		 .initial = (metrics_default),                                                                                                     \
+		 .help = "where /healthz, /readyz and /metrics are served; off disables them",                                                     \
+		 .offset = offsetof(Config, member.metrics_address)},                                                                              \
+		{.name = "log-format",                                                                                                             \
+		 .environment = "LOG_FORMAT",                                                                                                      \
+		 .metavar = "FORMAT",                                                                                                              \
+		 .type = OPTION_CHOICE,                                                                                                            \
+		 .initial = "logfmt",                                                                                                              \
+		 .help = "format of the log lines on standard error",                                                                              \
+		 .offset = offsetof(Config, member.log_format),                                                                                    \
+		 .choices = log_format_names},                                                                                                     \
+	{                                                                                                                                      \
+		.name = "log-level", .environment = "LOG_LEVEL", .metavar = "LEVEL",                                                               \
+		.type = OPTION_CHOICE, .initial = "info", .help = "least severe events to log",                                                    \
+		.offset = offsetof(Config, member.log_level), .choices = log_level_names                                                           \
+	}
 
-#endif							/* DAEMON_COMMON_OPTIONS_H */
+#endif /* DAEMON_COMMON_OPTIONS_H */

@@ -18,13 +18,13 @@
 
 struct HttpClient
 {
-	CURL	   *curl;
-	char		agent[64];
-	char		error[CURL_ERROR_SIZE];
-	char		problem[CURL_ERROR_SIZE + 64];
-	char	   *body;			/* of the last response */
-	size_t		body_length;
-	size_t		body_limit;
+	CURL  *curl;
+	char   agent[64];
+	char   error[CURL_ERROR_SIZE];
+	char   problem[CURL_ERROR_SIZE + 64];
+	char  *body; /* of the last response */
+	size_t body_length;
+	size_t body_limit;
 };
 
 DaemonStatus
@@ -93,12 +93,13 @@ request_headers(const HttpRequest *request)
 {
 	struct curl_slist *list = NULL;
 	struct curl_slist *longer;
-	char	   *token = NULL;
+	char			  *token = NULL;
 
 	/* libcurl signs the headers that it is given; a session token must be one of them */
 	if (request->signing != NULL && request->signing->credentials.session_token != NULL)
 	{
-		if (asprintf(&token, "X-Amz-Security-Token: %s", request->signing->credentials.session_token) < 0)
+		if (asprintf(&token, "X-Amz-Security-Token: %s",
+					 request->signing->credentials.session_token) < 0)
 			return NULL;
 		list = curl_slist_append(NULL, token);
 		free(token);
@@ -122,8 +123,8 @@ request_headers(const HttpRequest *request)
 static CURLcode
 set_signing(CURL *curl, const AwsSigning *signing)
 {
-	char		scope[256];
-	CURLcode	code;
+	char	 scope[256];
+	CURLcode code;
 
 	if (signing == NULL)
 		return CURLE_OK;
@@ -139,9 +140,11 @@ set_signing(CURL *curl, const AwsSigning *signing)
 static CURLcode
 set_request(HttpClient *client, const HttpRequest *request, struct curl_slist *headers)
 {
-	CURL	   *curl = client->curl;
-	long		connect_timeout = request->connect_timeout_ms ? request->connect_timeout_ms : HTTP_CONNECT_TIMEOUT_MS;
-	long		total_timeout = request->total_timeout_ms ? request->total_timeout_ms : HTTP_TOTAL_TIMEOUT_MS;
+	CURL *curl = client->curl;
+	long  connect_timeout =
+		 request->connect_timeout_ms ? request->connect_timeout_ms : HTTP_CONNECT_TIMEOUT_MS;
+	long total_timeout =
+		request->total_timeout_ms ? request->total_timeout_ms : HTTP_TOTAL_TIMEOUT_MS;
 
 	/* forgets the options of the last request, keeps its connection */
 	curl_easy_reset(curl);
@@ -185,7 +188,7 @@ DaemonStatus
 http_post(HttpClient *client, const HttpRequest *request, HttpResponse *response)
 {
 	struct curl_slist *headers = request_headers(request);
-	CURLcode	code = CURLE_OUT_OF_MEMORY;
+	CURLcode		   code = CURLE_OUT_OF_MEMORY;
 
 	free(client->body);
 	client->body = NULL;
@@ -203,9 +206,9 @@ http_post(HttpClient *client, const HttpRequest *request, HttpResponse *response
 	if (code != CURLE_OK)
 	{
 		snprintf(client->problem, sizeof(client->problem), "%s",
-				 code == CURLE_WRITE_ERROR ? "the answer is too long"
+				 code == CURLE_WRITE_ERROR	? "the answer is too long"
 				 : client->error[0] != '\0' ? client->error
-				 : curl_easy_strerror(code));
+											: curl_easy_strerror(code));
 		return error_class(code);
 	}
 

@@ -16,14 +16,14 @@ typedef struct HttpClient HttpClient;
 
 typedef struct HttpRequest
 {
-	const char *url;
+	const char		  *url;
 	const char *const *headers; /* "Name: value", NULL-terminated; NULL: none */
-	const void *body;
-	size_t		body_length;
-	int			connect_timeout_ms; /* 0: 2000 */
-	int			total_timeout_ms;	/* 0: 10000 */
-	size_t		response_limit; /* 0: 1 MB */
-	const AwsSigning *signing;	/* NULL: not signed */
+	const void		  *body;
+	size_t			   body_length;
+	int				   connect_timeout_ms; /* 0: 2000 */
+	int				   total_timeout_ms;   /* 0: 10000 */
+	size_t			   response_limit;	   /* 0: 1 MB */
+	const AwsSigning  *signing;			   /* NULL: not signed */
 } HttpRequest;
 
 /* body ends with a NUL beyond length, and lives until the next request on the client. */
@@ -36,16 +36,17 @@ typedef struct HttpResponse
 
 /* A client for one thread; FATAL without memory. */
 extern DaemonStatus http_open(const char *program, HttpClient **client);
-extern void http_close(HttpClient *client);
+extern void			http_close(HttpClient *client);
 
 /*
  * POST.  OK: an answer came, whatever its status.  RETRY: none came, and
  * whether the request was carried out is unknown.  FATAL: the request can't be sent
  * (malformed URL, unsupported protocol, unreadable CA file).  http_problem says why.
  */
-extern DaemonStatus http_post(HttpClient *client, const HttpRequest *request, HttpResponse *response);
+extern DaemonStatus http_post(HttpClient *client, const HttpRequest *request,
+							  HttpResponse *response);
 
 /* Why the last http_post did not answer OK; never names a header or a body. */
 extern const char *http_problem(const HttpClient *client);
 
-#endif							/* DAEMON_HTTP_H */
+#endif /* DAEMON_HTTP_H */

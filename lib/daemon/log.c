@@ -22,10 +22,10 @@ const char *const log_format_names[] = {"logfmt", "json", NULL};
 /* Room for the end of the line is kept out of limit. */
 typedef struct LogLine
 {
-	char		bytes[LOG_LINE_MAX];
-	size_t		length;
-	size_t		limit;
-	bool		full;
+	char   bytes[LOG_LINE_MAX];
+	size_t length;
+	size_t limit;
+	bool   full;
 } LogLine;
 
 static void
@@ -50,7 +50,7 @@ line_append_text(LogLine *line, const char *text)
 static size_t
 utf8_sequence_length(const unsigned char *text)
 {
-	size_t		length;
+	size_t length;
 
 	if (text[0] < 0x80)
 		return 1;
@@ -84,8 +84,8 @@ line_append_quoted(LogLine *line, const char *text)
 	line_append_text(line, "\"");
 	while (next < end)
 	{
-		size_t		length = utf8_sequence_length(next);
-		char		escape[8];
+		size_t length = utf8_sequence_length(next);
+		char   escape[8];
 
 		if (length == 0)
 			line_append_text(line, "\\ufffd");
@@ -125,7 +125,7 @@ text_is_plain(const char *text)
 static void
 line_append_value(LogLine *line, LogFormat format, const LogField *field)
 {
-	char		number[64];
+	char number[64];
 
 	switch (field->type)
 	{
@@ -155,7 +155,7 @@ line_append_value(LogLine *line, LogFormat format, const LogField *field)
 static void
 line_append_field(LogLine *line, LogFormat format, const LogField *field)
 {
-	size_t		before = line->length;
+	size_t before = line->length;
 
 	if (field->type == LOG_FIELD_TEXT && field->text == NULL)
 		return;
@@ -182,10 +182,10 @@ line_append_field(LogLine *line, LogFormat format, const LogField *field)
 static void
 format_time(char *buffer, size_t size)
 {
-	int64_t		now = clock_unix_milliseconds();
-	time_t		seconds = (time_t) (now / 1000);
-	struct tm	utc;
-	char		date[32];
+	int64_t	  now = clock_unix_milliseconds();
+	time_t	  seconds = (time_t) (now / 1000);
+	struct tm utc;
+	char	  date[32];
 
 	gmtime_r(&seconds, &utc);
 	strftime(date, sizeof(date), "%Y-%m-%dT%H:%M:%S", &utc);
@@ -195,11 +195,11 @@ format_time(char *buffer, size_t size)
 void
 log_event(const Log *log, LogLevel level, const char *message, const LogField *fields)
 {
-	LogLine		line = {.limit = LOG_LINE_MAX - 4};
-	bool		json = log->format == LOG_FORMAT_JSON;
-	char		now[64];
-	char		whole[LOG_LINE_MAX];
-	int			length;
+	LogLine line = {.limit = LOG_LINE_MAX - 4};
+	bool	json = log->format == LOG_FORMAT_JSON;
+	char	now[64];
+	char	whole[LOG_LINE_MAX];
+	int		length;
 
 	if (level < log->level)
 		return;
@@ -213,7 +213,8 @@ log_event(const Log *log, LogLevel level, const char *message, const LogField *f
 		line_append_field(&line, log->format, fields);
 
 	/* one write, so that lines of several threads don't mix */
-	length = snprintf(whole, sizeof(whole), json ? "{%.*s}\n" : "%.*s\n", (int) line.length, line.bytes);
+	length =
+		snprintf(whole, sizeof(whole), json ? "{%.*s}\n" : "%.*s\n", (int) line.length, line.bytes);
 	if (write(log->fd, whole, (size_t) length) < 0)
-		return;					/* nowhere left to say it */
+		return; /* nowhere left to say it */
 }

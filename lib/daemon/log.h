@@ -38,10 +38,10 @@ extern const char *const log_format_names[];
 
 typedef struct Log
 {
-	int			fd;				/* 2, but for tests */
+	int			fd; /* 2, but for tests */
 	const char *program;
 	LogFormat	format;
-	LogLevel	level;			/* less severe events are not written */
+	LogLevel	level; /* less severe events are not written */
 } Log;
 
 typedef enum LogFieldType
@@ -56,24 +56,29 @@ typedef enum LogFieldType
 typedef struct LogField
 {
 	LogFieldType type;
-	const char *key;
-	const char *text;
-	int64_t		integer;		/* integers and booleans */
-	double		real;
+	const char	*key;
+	const char	*text;
+	int64_t		 integer; /* integers and booleans */
+	double		 real;
 } LogField;
 
 /* A NULL text leaves the field out. */
-#define LOG_TEXT(key, value) ((LogField){LOG_FIELD_TEXT, (key), (value), 0, 0})
-#define LOG_INTEGER(key, value) ((LogField){LOG_FIELD_INTEGER, (key), NULL, (int64_t) (value), 0})
-#define LOG_REAL(key, value) ((LogField){LOG_FIELD_REAL, (key), NULL, 0, (value)})
-#define LOG_BOOLEAN(key, value) ((LogField){LOG_FIELD_BOOLEAN, (key), NULL, (value) ? 1 : 0, 0})
+#define LOG_TEXT(key, value) ((LogField) {LOG_FIELD_TEXT, (key), (value), 0, 0})
+#define LOG_INTEGER(key, value) ((LogField) {LOG_FIELD_INTEGER, (key), NULL, (int64_t) (value), 0})
+#define LOG_REAL(key, value) ((LogField) {LOG_FIELD_REAL, (key), NULL, 0, (value)})
+#define LOG_BOOLEAN(key, value) ((LogField) {LOG_FIELD_BOOLEAN, (key), NULL, (value) ? 1 : 0, 0})
 
-#define LOG_FIELDS(...) ((const LogField[]){__VA_ARGS__ __VA_OPT__(,) {LOG_FIELD_END, NULL, NULL, 0, 0}})
+#define LOG_FIELDS(...) \
+	((const LogField[]) {__VA_ARGS__ __VA_OPT__(, ) {LOG_FIELD_END, NULL, NULL, 0, 0}})
 
-#define log_debug(log, message, ...) log_event((log), LOG_LEVEL_DEBUG, (message), LOG_FIELDS(__VA_ARGS__))
-#define log_info(log, message, ...) log_event((log), LOG_LEVEL_INFO, (message), LOG_FIELDS(__VA_ARGS__))
-#define log_warning(log, message, ...) log_event((log), LOG_LEVEL_WARNING, (message), LOG_FIELDS(__VA_ARGS__))
-#define log_error(log, message, ...) log_event((log), LOG_LEVEL_ERROR, (message), LOG_FIELDS(__VA_ARGS__))
+#define log_debug(log, message, ...) \
+	log_event((log), LOG_LEVEL_DEBUG, (message), LOG_FIELDS(__VA_ARGS__))
+#define log_info(log, message, ...) \
+	log_event((log), LOG_LEVEL_INFO, (message), LOG_FIELDS(__VA_ARGS__))
+#define log_warning(log, message, ...) \
+	log_event((log), LOG_LEVEL_WARNING, (message), LOG_FIELDS(__VA_ARGS__))
+#define log_error(log, message, ...) \
+	log_event((log), LOG_LEVEL_ERROR, (message), LOG_FIELDS(__VA_ARGS__))
 
 /*
  * Write one event.  fields ends with LOG_FIELD_END.  Values are quoted and
@@ -82,4 +87,4 @@ typedef struct LogField
  */
 extern void log_event(const Log *log, LogLevel level, const char *message, const LogField *fields);
 
-#endif							/* DAEMON_LOG_H */
+#endif /* DAEMON_LOG_H */

@@ -16,12 +16,12 @@
 
 struct Metric
 {
-	const char *name;
-	const char *help;
-	const char *type;			/* "counter" or "gauge" */
-	char	   *labels;			/* {name="value"} as it is written, or "" */
+	const char	  *name;
+	const char	  *help;
+	const char	  *type;   /* "counter" or "gauge" */
+	char		  *labels; /* {name="value"} as it is written, or "" */
 	_Atomic double value;
-	Metric	   *next;
+	Metric		  *next;
 };
 
 typedef struct Dependency
@@ -32,12 +32,12 @@ typedef struct Dependency
 
 struct MetricsState
 {
-	pthread_mutex_t lock;		/* of all but the values */
-	Metric	   *first;
-	Dependency	dependencies[METRICS_DEPENDENCIES_MAX];
-	int			dependency_count;
-	int64_t		stall_ms;
-	_Atomic int64_t progress;	/* clock_milliseconds of the last metrics_progress */
+	pthread_mutex_t lock; /* of all but the values */
+	Metric		   *first;
+	Dependency		dependencies[METRICS_DEPENDENCIES_MAX];
+	int				dependency_count;
+	int64_t			stall_ms;
+	_Atomic int64_t progress; /* clock_milliseconds of the last metrics_progress */
 };
 
 MetricsState *
@@ -65,7 +65,7 @@ metrics_state_free(MetricsState *state)
 {
 	while (state->first != NULL)
 	{
-		Metric	   *metric = state->first;
+		Metric *metric = state->first;
 
 		state->first = metric->next;
 		metric_free(metric);
@@ -98,9 +98,9 @@ write_label_value(FILE *file, const char *value)
 static char *
 format_labels(const char *const *labels)
 {
-	char	   *text = NULL;
-	size_t		length;
-	FILE	   *file;
+	char  *text = NULL;
+	size_t length;
+	FILE  *file;
 
 	if (labels == NULL || labels[0] == NULL)
 		return strdup("");
@@ -120,10 +120,11 @@ format_labels(const char *const *labels)
 
 /* A new metric at the end of the list; takes over labels. */
 static Metric *
-append_metric(MetricsState *state, const char *type, const char *name, const char *help, char *labels)
+append_metric(MetricsState *state, const char *type, const char *name, const char *help,
+			  char *labels)
 {
-	Metric	   *metric = calloc(1, sizeof(*metric));
-	Metric	  **end = &state->first;
+	Metric	*metric = calloc(1, sizeof(*metric));
+	Metric **end = &state->first;
 
 	if (metric == NULL)
 	{
@@ -142,8 +143,8 @@ find_or_add(Metrics *metrics, const char *type, const char *name, const char *he
 			const char *const *labels)
 {
 	MetricsState *state = metrics_state(metrics);
-	char	   *text = state != NULL ? format_labels(labels) : NULL;
-	Metric	   *metric;
+	char		 *text = state != NULL ? format_labels(labels) : NULL;
+	Metric		 *metric;
 
 	if (text == NULL)
 		return NULL;
@@ -192,7 +193,7 @@ metrics_remove(Metrics *metrics, Metric *metric)
 void
 metric_add(Metric *metric, double amount)
 {
-	double		seen;
+	double seen;
 
 	if (metric == NULL)
 		return;
@@ -224,7 +225,7 @@ void
 metrics_ready(Metrics *metrics, const char *dependency, bool reached)
 {
 	MetricsState *state = metrics_state(metrics);
-	int			i;
+	int			  i;
 
 	if (state == NULL)
 		return;
@@ -246,17 +247,18 @@ metrics_ready(Metrics *metrics, const char *dependency, bool reached)
 bool
 metrics_write_health(MetricsState *state, FILE *file)
 {
-	int64_t		idle = clock_milliseconds() - state->progress;
-	bool		healthy = idle <= state->stall_ms;
+	int64_t idle = clock_milliseconds() - state->progress;
+	bool	healthy = idle <= state->stall_ms;
 
-	fprintf(file, "%s: last progress %.1f s ago\n", healthy ? "ok" : "stalled", (double) idle / 1000);
+	fprintf(file, "%s: last progress %.1f s ago\n", healthy ? "ok" : "stalled",
+			(double) idle / 1000);
 	return healthy;
 }
 
 bool
 metrics_write_readiness(MetricsState *state, FILE *file)
 {
-	bool		ready;
+	bool ready;
 
 	pthread_mutex_lock(&state->lock);
 	ready = state->dependency_count > 0;
@@ -289,7 +291,8 @@ metrics_write_text(MetricsState *state, FILE *file)
 	{
 		if (!is_first_of_family(state, family))
 			continue;
-		fprintf(file, "# HELP %s %s\n# TYPE %s %s\n", family->name, family->help, family->name, family->type);
+		fprintf(file, "# HELP %s %s\n# TYPE %s %s\n", family->name, family->help, family->name,
+				family->type);
 		for (const Metric *metric = family; metric != NULL; metric = metric->next)
 			if (strcmp(metric->name, family->name) == 0)
 				fprintf(file, "%s%s %.17g\n", metric->name, metric->labels, metric->value);

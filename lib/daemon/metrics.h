@@ -15,15 +15,16 @@
 #include "daemon/status.h"
 
 typedef struct Metrics Metrics;
-typedef struct Metric Metric;
+typedef struct Metric  Metric;
 
 /*
  * Serve on address ("127.0.0.1:9188", "[::1]:9188", ":9188" on all; port 0: any free one;
  * "off": not served, metrics still work).  /healthz answers 503 when metrics_progress was not
  * called for stall_seconds.  FATAL, logged, if the address is malformed or taken.
  */
-extern DaemonStatus metrics_open(const Log *log, const char *address, int stall_seconds, Metrics **metrics);
-extern void metrics_close(Metrics *metrics);
+extern DaemonStatus metrics_open(const Log *log, const char *address, int stall_seconds,
+								 Metrics **metrics);
+extern void			metrics_close(Metrics *metrics);
 
 /* Is the address well-formed ("off" is)?  For the check before anything is opened. */
 extern bool metrics_address_valid(const char *address);
@@ -50,4 +51,4 @@ extern void metrics_progress(Metrics *metrics);
 /* Is the dependency (a constant name: "postgresql") reached?  /readyz is 200 when all named ones are. */
 extern void metrics_ready(Metrics *metrics, const char *dependency, bool reached);
 
-#endif							/* DAEMON_METRICS_H */
+#endif /* DAEMON_METRICS_H */

@@ -23,8 +23,8 @@
 
 struct Metrics
 {
-	MetricsState *state;
-	struct MHD_Daemon *server;	/* NULL when off */
+	MetricsState	  *state;
+	struct MHD_Daemon *server; /* NULL when off */
 };
 
 MetricsState *
@@ -68,8 +68,8 @@ split_address(const char *address, char host[256], char port[8])
 bool
 metrics_address_valid(const char *address)
 {
-	char		host[256];
-	char		port[8];
+	char host[256];
+	char port[8];
 
 	return strcmp(address, "off") == 0 || split_address(address, host, port);
 }
@@ -79,7 +79,8 @@ metrics_address_valid(const char *address)
 static enum MHD_Result
 answer_text(struct MHD_Connection *connection, unsigned int status, char *text, size_t length)
 {
-	struct MHD_Response *response = MHD_create_response_from_buffer(length, text, MHD_RESPMEM_MUST_FREE);
+	struct MHD_Response *response =
+		MHD_create_response_from_buffer(length, text, MHD_RESPMEM_MUST_FREE);
 	enum MHD_Result result;
 
 	if (response == NULL)
@@ -113,20 +114,21 @@ write_answer(MetricsState *state, const char *method, const char *path, FILE *fi
 
 /* libmicrohttpd's access handler. */
 static enum MHD_Result
-handle_request(void *context, struct MHD_Connection *connection, const char *path, const char *method,
-			   const char *version, const char *upload, size_t *upload_size, void **request)
+handle_request(void *context, struct MHD_Connection *connection, const char *path,
+			   const char *method, const char *version, const char *upload, size_t *upload_size,
+			   void **request)
 {
-	char	   *text = NULL;
-	size_t		length = 0;
+	char		*text = NULL;
+	size_t		 length = 0;
 	unsigned int status;
-	FILE	   *file;
+	FILE		*file;
 
 	(void) version;
 	(void) upload;
 	(void) request;
 	if (*upload_size > 0)
 	{
-		*upload_size = 0;		/* nobody asked for a body */
+		*upload_size = 0; /* nobody asked for a body */
 		return MHD_YES;
 	}
 	file = open_memstream(&text, &length);
@@ -147,21 +149,20 @@ start_server(Metrics *metrics, const struct addrinfo *address)
 	if (address->ai_family == AF_INET6)
 		flags |= MHD_USE_IPv6;
 	return MHD_start_daemon(flags, 0, NULL, NULL, handle_request, metrics->state,
-							MHD_OPTION_SOCK_ADDR, address->ai_addr,
-							MHD_OPTION_CONNECTION_LIMIT, (unsigned int) METRICS_CONNECTIONS_MAX,
-							MHD_OPTION_CONNECTION_TIMEOUT, (unsigned int) METRICS_CONNECTION_TIMEOUT_S,
-							MHD_OPTION_END);
+							MHD_OPTION_SOCK_ADDR, address->ai_addr, MHD_OPTION_CONNECTION_LIMIT,
+							(unsigned int) METRICS_CONNECTIONS_MAX, MHD_OPTION_CONNECTION_TIMEOUT,
+							(unsigned int) METRICS_CONNECTION_TIMEOUT_S, MHD_OPTION_END);
 }
 
 static DaemonStatus
 listen_on(Metrics *metrics, const Log *log, const char *address)
 {
-	struct addrinfo hints = {.ai_flags = AI_PASSIVE, .ai_socktype = SOCK_STREAM};
-	struct addrinfo *found = NULL;
+	struct addrinfo				hints = {.ai_flags = AI_PASSIVE, .ai_socktype = SOCK_STREAM};
+	struct addrinfo			   *found = NULL;
 	const union MHD_DaemonInfo *info;
-	char		host[256];
-	char		port[8];
-	int			code = EAI_NONAME;
+	char						host[256];
+	char						port[8];
+	int							code = EAI_NONAME;
 
 	if (split_address(address, host, port))
 		code = getaddrinfo(host[0] != '\0' ? host : NULL, port, &hints, &found);
@@ -179,7 +180,8 @@ listen_on(Metrics *metrics, const Log *log, const char *address)
 		return DAEMON_FATAL;
 	}
 	info = MHD_get_daemon_info(metrics->server, MHD_DAEMON_INFO_BIND_PORT);
-	log_info(log, "serving metrics", LOG_TEXT("host", host), LOG_INTEGER("port", info != NULL ? info->port : 0));
+	log_info(log, "serving metrics", LOG_TEXT("host", host),
+			 LOG_INTEGER("port", info != NULL ? info->port : 0));
 	return DAEMON_OK;
 }
 
@@ -189,7 +191,8 @@ add_process_metrics(Metrics *metrics)
 	const char *const version[] = {"version", TOPK_VERSION, NULL};
 
 	metric_set(metrics_gauge(metrics, "topk_build_info", "Version of the program.", version), 1);
-	metric_set(metrics_gauge(metrics, "process_start_time_seconds", "Start of the process, in Unix time.", NULL),
+	metric_set(metrics_gauge(metrics, "process_start_time_seconds",
+							 "Start of the process, in Unix time.", NULL),
 			   (double) time(NULL));
 }
 

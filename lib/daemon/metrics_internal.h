@@ -13,7 +13,7 @@
 typedef struct MetricsState MetricsState;
 
 extern MetricsState *metrics_state_create(int stall_seconds);
-extern void metrics_state_free(MetricsState *state);
+extern void			 metrics_state_free(MetricsState *state);
 
 /* The state of what metrics_open made; NULL for NULL. */
 extern MetricsState *metrics_state(Metrics *metrics);
@@ -23,4 +23,4 @@ extern bool metrics_write_health(MetricsState *state, FILE *file);
 extern bool metrics_write_readiness(MetricsState *state, FILE *file);
 extern void metrics_write_text(MetricsState *state, FILE *file);
 
-#endif							/* DAEMON_METRICS_INTERNAL_H */
+#endif /* DAEMON_METRICS_INTERNAL_H */

@@ -14,15 +14,15 @@
 void
 notify_systemd(const char *state)
 {
-	const char *path = getenv("NOTIFY_SOCKET");
+	const char		  *path = getenv("NOTIFY_SOCKET");
 	struct sockaddr_un address = {.sun_family = AF_UNIX};
-	size_t		length = path == NULL ? 0 : strlen(path);
-	int			fd;
+	size_t			   length = path == NULL ? 0 : strlen(path);
+	int				   fd;
 
 	if (length == 0 || length >= sizeof(address.sun_path))
 		return;
 	memcpy(address.sun_path, path, length);
-	if (path[0] == '@')			/* the abstract namespace */
+	if (path[0] == '@') /* the abstract namespace */
 		address.sun_path[0] = '\0';
 
 	fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);

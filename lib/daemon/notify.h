@@ -8,4 +8,4 @@
 /* Send state ("READY=1", "STOPPING=1") to $NOTIFY_SOCKET; without one, nothing. */
 extern void notify_systemd(const char *state);
 
-#endif							/* DAEMON_NOTIFY_H */
+#endif /* DAEMON_NOTIFY_H */

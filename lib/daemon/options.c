@@ -22,7 +22,7 @@ extern char **environ;
 
 #define GETOPT_HELP 1
 #define GETOPT_VERSION 2
-#define GETOPT_FIRST 256		/* beyond every letter */
+#define GETOPT_FIRST 256 /* beyond every letter */
 
 typedef struct DurationUnit
 {
@@ -43,16 +43,16 @@ option_target(const OptionSpec *option, void *config)
 }
 
 void
-options_error(const OptionsProgram *program, const char *name, const char *format,...)
+options_error(const OptionsProgram *program, const char *name, const char *format, ...)
 {
-	char		message[512];
-	va_list		arguments;
+	char	message[512];
+	va_list arguments;
 
 	va_start(arguments, format);
 	vsnprintf(message, sizeof(message), format, arguments);
 	va_end(arguments);
-	fprintf(stderr, "%s: %s%s%s%s\nTry \"%s --help\".\n", program->name,
-			name != NULL ? "--" : "", name != NULL ? name : "", name != NULL ? ": " : "", message, program->name);
+	fprintf(stderr, "%s: %s%s%s%s\nTry \"%s --help\".\n", program->name, name != NULL ? "--" : "",
+			name != NULL ? name : "", name != NULL ? ": " : "", message, program->name);
 }
 
 /* ---- one value ---- */
@@ -61,8 +61,8 @@ options_error(const OptionsProgram *program, const char *name, const char *forma
 static bool
 parse_integer(const char *text, int64_t *value, const char **rest)
 {
-	char	   *end;
-	long long	parsed;
+	char	 *end;
+	long long parsed;
 
 	if (!isdigit((unsigned char) text[0]) && text[0] != '-')
 		return false;
@@ -132,7 +132,8 @@ within_bounds(const OptionSpec *option, int64_t value)
 static bool
 add_property(OptionProperties *properties, char *name, const char *value)
 {
-	OptionProperty *grown = realloc(properties->items, sizeof(*grown) * (size_t) (properties->count + 1));
+	OptionProperty *grown =
+		realloc(properties->items, sizeof(*grown) * (size_t) (properties->count + 1));
 
 	if (grown == NULL || name == NULL)
 	{
@@ -171,7 +172,8 @@ set_value(const OptionSpec *option, const char *text, void *config)
 			*(const char **) target = text;
 			return true;
 		case OPTION_INTEGER:
-			if (!parse_integer(text, &number, &rest) || *rest != '\0' || !within_bounds(option, number))
+			if (!parse_integer(text, &number, &rest) || *rest != '\0' ||
+				!within_bounds(option, number))
 				return false;
 			*(int64_t *) target = number;
 			return true;
@@ -195,13 +197,14 @@ static bool
 take_value(const OptionsProgram *program, const OptionSpec *option, const char *text,
 		   const char *source, void *config)
 {
-	char		allowed[256];
+	char allowed[256];
 
 	if (set_value(option, text, config))
 		return true;
 	options_allowed(option, allowed, sizeof(allowed));
 	options_error(program, option->name, "\"%s\"%s%s is not allowed; %s", text,
-				  source != NULL ? " in the environment variable " : "", source != NULL ? source : "", allowed);
+				  source != NULL ? " in the environment variable " : "",
+				  source != NULL ? source : "", allowed);
 	return false;
 }
 
@@ -211,8 +214,8 @@ take_value(const OptionsProgram *program, const OptionSpec *option, const char *
 static char *
 property_name(const char *variable, size_t length)
 {
-	char	   *name = malloc(length + 1);
-	size_t		used = 0;
+	char  *name = malloc(length + 1);
+	size_t used = 0;
 
 	if (name == NULL)
 		return NULL;
@@ -235,16 +238,18 @@ property_name(const char *variable, size_t length)
 static bool
 take_properties(const OptionsProgram *program, const OptionSpec *option, void *config)
 {
-	size_t		prefix = strlen(option->environment);
+	size_t prefix = strlen(option->environment);
 
 	for (char **variable = environ; *variable != NULL; variable++)
 	{
 		const char *equals = strchr(*variable, '=');
 
-		if (equals == NULL || strncmp(*variable, option->environment, prefix) != 0 || equals == *variable + prefix)
+		if (equals == NULL || strncmp(*variable, option->environment, prefix) != 0 ||
+			equals == *variable + prefix)
 			continue;
 		if (!add_property(option_target(option, config),
-						  property_name(*variable + prefix, (size_t) (equals - *variable) - prefix), equals + 1))
+						  property_name(*variable + prefix, (size_t) (equals - *variable) - prefix),
+						  equals + 1))
 		{
 			options_error(program, option->name, "out of memory");
 			return false;
@@ -275,9 +280,9 @@ take_environment(const OptionsProgram *program, const OptionSpec *option, void *
 static void
 make_getopt_tables(const OptionsProgram *program, struct option *long_options, char *letters)
 {
-	int			n = 0;
+	int n = 0;
 
-	*letters++ = ':';			/* a missing value answers ':' */
+	*letters++ = ':'; /* a missing value answers ':' */
 	for (; n < program->count; n++)
 	{
 		const OptionSpec *option = &program->options[n];
@@ -331,15 +336,15 @@ static OptionsResult
 read_arguments(const OptionsProgram *program, int argc, char **argv, void *config,
 			   struct option *long_options, char *letters, const char **texts)
 {
-	int			answer;
+	int answer;
 
-	optind = 0;					/* start afresh, glibc's way */
+	optind = 0; /* start afresh, glibc's way */
 	opterr = 0;
 	make_getopt_tables(program, long_options, letters);
 	while ((answer = getopt_long(argc, argv, letters, long_options, NULL)) != -1)
 	{
 		const OptionSpec *option;
-		int			index;
+		int				  index;
 
 		if (answer == GETOPT_HELP)
 			return print_help(program, optarg);
@@ -371,9 +376,10 @@ read_arguments(const OptionsProgram *program, int argc, char **argv, void *confi
 
 /* Flag, then environment, then default. */
 static bool
-settle_option(const OptionsProgram *program, const OptionSpec *option, const char *text, void *config)
+settle_option(const OptionsProgram *program, const OptionSpec *option, const char *text,
+			  void *config)
 {
-	bool		given = false;
+	bool given = false;
 
 	if (option->type == OPTION_PROPERTIES)
 		return true;
@@ -398,7 +404,7 @@ clear_config(const OptionsProgram *program, void *config)
 {
 	for (int i = 0; i < program->count; i++)
 	{
-		void	   *target = option_target(&program->options[i], config);
+		void *target = option_target(&program->options[i], config);
 
 		switch (program->options[i].type)
 		{
@@ -425,12 +431,12 @@ clear_config(const OptionsProgram *program, void *config)
 OptionsResult
 options_parse(const OptionsProgram *program, int argc, char **argv, void *config)
 {
-	size_t		count = (size_t) program->count;
+	size_t		   count = (size_t) program->count;
 	struct option *long_options = calloc(count + 3, sizeof(*long_options));
-	char	   *letters = calloc(2 * count + 2, 1);
-	const char **texts = calloc(count + 1, sizeof(*texts));
-	OptionsResult result = OPTIONS_INVALID;
-	bool		ignored;
+	char		  *letters = calloc(2 * count + 2, 1);
+	const char	 **texts = calloc(count + 1, sizeof(*texts));
+	OptionsResult  result = OPTIONS_INVALID;
+	bool		   ignored;
 
 	clear_config(program, config);
 	if (long_options == NULL || letters == NULL || texts == NULL)

@@ -15,12 +15,12 @@
 
 typedef enum OptionType
 {
-	OPTION_TEXT,				/* const char *; an empty value counts as not given */
-	OPTION_INTEGER,				/* int64_t within minimum .. maximum */
-	OPTION_DURATION,			/* int64_t milliseconds within minimum .. maximum; "500ms", "1s", "5min", "1h", "7d" */
-	OPTION_FLAG,				/* bool; without a value on the command line; 1/0, true/false, on/off in the environment */
-	OPTION_CHOICE,				/* int: index of the word in choices */
-	OPTION_PROPERTIES			/* OptionProperties: NAME=VALUE, repeatable */
+	OPTION_TEXT,	/* const char *; an empty value counts as not given */
+	OPTION_INTEGER, /* int64_t within minimum .. maximum */
+	OPTION_DURATION, /* int64_t milliseconds within minimum .. maximum; "500ms", "1s", "5min", "1h", "7d" */
+	OPTION_FLAG, /* bool; without a value on the command line; 1/0, true/false, on/off in the environment */
+	OPTION_CHOICE,	  /* int: index of the word in choices */
+	OPTION_PROPERTIES /* OptionProperties: NAME=VALUE, repeatable */
 } OptionType;
 
 /*
@@ -36,41 +36,41 @@ typedef struct OptionProperty
 typedef struct OptionProperties
 {
 	OptionProperty *items;
-	int			count;
+	int				count;
 } OptionProperties;
 
 typedef struct OptionSpec
 {
-	const char *name;			/* "dsn" for --dsn */
-	char		letter;			/* 'X' for -X, or 0 */
-	const char *environment;	/* variable, or NULL.  For OPTION_PROPERTIES a prefix:
+	const char		  *name;		/* "dsn" for --dsn */
+	char			   letter;		/* 'X' for -X, or 0 */
+	const char		  *environment; /* variable, or NULL.  For OPTION_PROPERTIES a prefix:
 								 * KAFKA_CONF_SSL_CA_LOCATION is ssl.ca.location; two underscores mean one */
-	const char *metavar;		/* what --help calls the value */
-	OptionType	type;
-	const char *initial;		/* the default, as text; NULL: none (NULL, 0, false) */
-	const char *help;			/* one sentence, no full stop */
-	size_t		offset;			/* where in the program's config struct the value goes */
-	int64_t		minimum;
-	int64_t		maximum;		/* both 0: not below 0 */
+	const char		  *metavar;		/* what --help calls the value */
+	OptionType		   type;
+	const char		  *initial; /* the default, as text; NULL: none (NULL, 0, false) */
+	const char		  *help;	/* one sentence, no full stop */
+	size_t			   offset;	/* where in the program's config struct the value goes */
+	int64_t			   minimum;
+	int64_t			   maximum; /* both 0: not below 0 */
 	const char *const *choices; /* NULL-terminated */
-	bool		required;
+	bool			   required;
 } OptionSpec;
 
 typedef struct OptionsProgram
 {
-	const char *name;
-	const char *version;
-	const char *purpose;		/* one line */
+	const char		 *name;
+	const char		 *version;
+	const char		 *purpose; /* one line */
 	const OptionSpec *options;
-	int			count;
-	const char *epilogue;		/* printed after the options by --help, or NULL */
+	int				  count;
+	const char		 *epilogue; /* printed after the options by --help, or NULL */
 } OptionsProgram;
 
 typedef enum OptionsResult
 {
 	OPTIONS_RUN,
-	OPTIONS_PRINTED,			/* --help or --version was answered: exit 0 */
-	OPTIONS_INVALID				/* the error was written to standard error: exit 2 */
+	OPTIONS_PRINTED, /* --help or --version was answered: exit 0 */
+	OPTIONS_INVALID	 /* the error was written to standard error: exit 2 */
 } OptionsResult;
 
 /*
@@ -78,7 +78,8 @@ typedef enum OptionsResult
  * the environment or the table and are not to be freed.  An error names the
  * option, the value and what is allowed.
  */
-extern OptionsResult options_parse(const OptionsProgram *program, int argc, char **argv, void *config);
+extern OptionsResult options_parse(const OptionsProgram *program, int argc, char **argv,
+								   void *config);
 
 /* Free what options_parse allocated (properties). */
 extern void options_release(const OptionsProgram *program, void *config);
@@ -87,7 +88,7 @@ extern void options_release(const OptionsProgram *program, void *config);
  * Report, in the same words as options_parse, what is wrong with an option
  * (name without dashes, NULL: with no single one): "topk-x: --name: ...".
  */
-extern void options_error(const OptionsProgram *program, const char *name, const char *format,...)
-			__attribute__((format(printf, 3, 4)));
+extern void options_error(const OptionsProgram *program, const char *name, const char *format, ...)
+	__attribute__((format(printf, 3, 4)));
 
-#endif							/* DAEMON_OPTIONS_H */
+#endif /* DAEMON_OPTIONS_H */

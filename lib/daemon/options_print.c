@@ -37,7 +37,7 @@ format_duration(int64_t milliseconds, char *buffer, size_t size)
 static void
 format_choices(const OptionSpec *option, char *buffer, size_t size)
 {
-	FILE	   *out = fmemopen(buffer, size, "w");
+	FILE *out = fmemopen(buffer, size, "w");
 
 	buffer[0] = '\0';
 	if (out == NULL)
@@ -51,15 +51,16 @@ format_choices(const OptionSpec *option, char *buffer, size_t size)
 void
 options_allowed(const OptionSpec *option, char *buffer, size_t size)
 {
-	char		low[32];
-	char		high[32];
-	char		choices[160];
+	char low[32];
+	char high[32];
+	char choices[160];
 
 	switch (option->type)
 	{
 		case OPTION_INTEGER:
 			if (option_bounded(option))
-				snprintf(buffer, size, "allowed are %" PRId64 " to %" PRId64, option->minimum, option->maximum);
+				snprintf(buffer, size, "allowed are %" PRId64 " to %" PRId64, option->minimum,
+						 option->maximum);
 			else
 				snprintf(buffer, size, "allowed are whole numbers from 0");
 			break;
@@ -67,9 +68,11 @@ options_allowed(const OptionSpec *option, char *buffer, size_t size)
 			format_duration(option->minimum, low, sizeof(low));
 			format_duration(option->maximum, high, sizeof(high));
 			if (option_bounded(option))
-				snprintf(buffer, size, "allowed are %s to %s, with a unit of ms, s, min, h or d", low, high);
+				snprintf(buffer, size, "allowed are %s to %s, with a unit of ms, s, min, h or d",
+						 low, high);
 			else
-				snprintf(buffer, size, "allowed are whole numbers with a unit of ms, s, min, h or d");
+				snprintf(buffer, size,
+						 "allowed are whole numbers with a unit of ms, s, min, h or d");
 			break;
 		case OPTION_FLAG:
 			snprintf(buffer, size, "allowed are on and off");
@@ -91,7 +94,7 @@ options_allowed(const OptionSpec *option, char *buffer, size_t size)
 static void
 format_usage(const OptionSpec *option, char *buffer, size_t size)
 {
-	char		letter[8] = "";
+	char letter[8] = "";
 
 	if (option->letter != 0)
 		snprintf(letter, sizeof(letter), "-%c, ", option->letter);
@@ -113,11 +116,11 @@ format_environment(const OptionSpec *option, char *buffer, size_t size)
 static void
 print_wrapped(FILE *file, const char *text)
 {
-	int			used = HELP_COLUMN;
+	int used = HELP_COLUMN;
 
 	while (*text != '\0')
 	{
-		int			length = (int) strcspn(text, " ");
+		int length = (int) strcspn(text, " ");
 
 		if (used > HELP_COLUMN && used + 1 + length > HELP_WIDTH)
 		{
@@ -134,20 +137,20 @@ print_wrapped(FILE *file, const char *text)
 static void
 print_option(const OptionSpec *option, FILE *file)
 {
-	char		usage[128];
-	char		environment[96];
-	char		choices[160] = "";
-	char		text[1024];
+	char usage[128];
+	char environment[96];
+	char choices[160] = "";
+	char text[1024];
 
 	format_usage(option, usage, sizeof(usage));
 	format_environment(option, environment, sizeof(environment));
 	if (option->type == OPTION_CHOICE)
 		format_choices(option, choices, sizeof(choices));
 	snprintf(text, sizeof(text), "%s%s%s%s%s%s%s%s%s%s", option->help,
-			 choices[0] != '\0' ? ": " : "", choices,
-			 environment[0] != '\0' ? " [" : "", environment, environment[0] != '\0' ? "]" : "",
-			 option->initial != NULL ? " (default: " : "", option->initial != NULL ? option->initial : "",
-			 option->initial != NULL ? ")" : "",
+			 choices[0] != '\0' ? ": " : "", choices, environment[0] != '\0' ? " [" : "",
+			 environment, environment[0] != '\0' ? "]" : "",
+			 option->initial != NULL ? " (default: " : "",
+			 option->initial != NULL ? option->initial : "", option->initial != NULL ? ")" : "",
 			 option->required ? " (required)" : "");
 
 	if (fprintf(file, "  %s", usage) >= HELP_COLUMN)
@@ -164,7 +167,8 @@ options_print_help(const OptionsProgram *program, FILE *file)
 			program->name, program->version, program->purpose, program->name);
 	for (int i = 0; i < program->count; i++)
 		print_option(&program->options[i], file);
-	fprintf(file, "  %-*s%s\n", HELP_COLUMN - 2, "--help[=markdown]", "print this, or the options as a Markdown table");
+	fprintf(file, "  %-*s%s\n", HELP_COLUMN - 2, "--help[=markdown]",
+			"print this, or the options as a Markdown table");
 	fprintf(file, "  %-*s%s\n", HELP_COLUMN - 2, "--version", "print the version");
 	if (program->epilogue != NULL)
 		fprintf(file, "\n%s\n", program->epilogue);
@@ -191,20 +195,24 @@ options_print_markdown(const OptionsProgram *program, FILE *file)
 	for (int i = 0; i < program->count; i++)
 	{
 		const OptionSpec *option = &program->options[i];
-		char		usage[128];
-		char		environment[96];
-		char		choices[160] = "";
-		char		meaning[1024];
+		char			  usage[128];
+		char			  environment[96];
+		char			  choices[160] = "";
+		char			  meaning[1024];
 
 		format_usage(option, usage, sizeof(usage));
 		format_environment(option, environment, sizeof(environment));
 		if (option->type == OPTION_CHOICE)
 			format_choices(option, choices, sizeof(choices));
-		snprintf(meaning, sizeof(meaning), "%s%s%s", option->help, choices[0] != '\0' ? ": " : "", choices);
+		snprintf(meaning, sizeof(meaning), "%s%s%s", option->help, choices[0] != '\0' ? ": " : "",
+				 choices);
 		fprintf(file, "|");
 		print_cell(file, usage, true);
 		print_cell(file, environment, true);
-		print_cell(file, option->required ? "required" : option->initial != NULL ? option->initial : "",
+		print_cell(file,
+				   option->required			 ? "required"
+				   : option->initial != NULL ? option->initial
+											 : "",
 				   !option->required);
 		print_cell(file, meaning, false);
 		fprintf(file, "\n");

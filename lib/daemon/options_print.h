@@ -17,4 +17,4 @@ extern void options_print_help(const OptionsProgram *program, FILE *file);
 /* A Markdown table; "|" in texts is escaped. */
 extern void options_print_markdown(const OptionsProgram *program, FILE *file);
 
-#endif							/* DAEMON_OPTIONS_PRINT_H */
+#endif /* DAEMON_OPTIONS_PRINT_H */

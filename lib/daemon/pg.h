@@ -26,16 +26,16 @@ typedef struct PgSession PgSession;
 
 typedef struct PgSettings
 {
-	const char *dsn;			/* connection string or URI; NULL: libpq's environment */
-	const char *program;		/* application_name, unless the user chose one */
-	int			call_timeout_ms;	/* bound for one call; 0: PG_CALL_TIMEOUT_MS */
+	const char *dsn;			 /* connection string or URI; NULL: libpq's environment */
+	const char *program;		 /* application_name, unless the user chose one */
+	int			call_timeout_ms; /* bound for one call; 0: PG_CALL_TIMEOUT_MS */
 
 	/*
 	 * Run after every connect, before pg_session_connect_once returns OK: check versions,
 	 * LISTEN, take locks.  May be NULL.
 	 */
-	DaemonStatus (*on_connect) (PgSession *session, void *context);
-	void	   *context;
+	DaemonStatus (*on_connect)(PgSession *session, void *context);
+	void *context;
 } PgSettings;
 
 #define PG_CALL_TIMEOUT_MS 60000
@@ -46,17 +46,17 @@ typedef struct PgSettings
  */
 typedef struct PgStatement
 {
-	const char *name;			/* unique within the program */
-	const char *sql;			/* constant text; parameters as $1::type */
+	const char *name; /* unique within the program */
+	const char *sql;  /* constant text; parameters as $1::type */
 } PgStatement;
 
 /* Why the last function did not answer OK.  Empty strings where there is nothing to say. */
 typedef struct PgProblem
 {
-	char		sqlstate[6];	/* "" when the connection, not a statement, failed: then the
+	char sqlstate[6];	/* "" when the connection, not a statement, failed: then the
 								 * outcome of a statement that was sent is unknown */
-	char		message[1024];	/* one line, without secrets */
-	char		hint[512];
+	char message[1024]; /* one line, without secrets */
+	char hint[512];
 } PgProblem;
 
 /* ---- session ---- */
@@ -68,7 +68,7 @@ typedef struct PgProblem
  */
 extern DaemonStatus pg_session_open(const PgSettings *settings, const Log *log, Signals *signals,
 									PgSession **session);
-extern void pg_session_close(PgSession *session);
+extern void			pg_session_close(PgSession *session);
 
 /*
  * One try to connect, bounded by connect_timeout for each host.  Defaults that the DSN
@@ -89,7 +89,7 @@ extern void pg_session_disconnect(PgSession *session);
 extern const PgProblem *pg_problem(const PgSession *session);
 
 /* For one's own poll() (POLLIN), -1 when not connected; and for what is not offered here. */
-extern int	pg_socket(const PgSession *session);
+extern int	   pg_socket(const PgSession *session);
 extern PGconn *pg_connection(PgSession *session);
 
 /* ---- calls ---- */
@@ -115,7 +115,8 @@ extern DaemonStatus pg_call(PgSession *session, const PgStatement *statement, in
  */
 extern DaemonStatus pg_send(PgSession *session, const PgStatement *statement, int nparams,
 							const char *const *values, const int *lengths, const int *formats);
-extern DaemonStatus pg_receive(PgSession *session, int64_t deadline, PGresult **result, bool *finished);
+extern DaemonStatus pg_receive(PgSession *session, int64_t deadline, PGresult **result,
+							   bool *finished);
 
 /* Is a call sent and not yet received? */
 extern bool pg_busy(const PgSession *session);
@@ -126,11 +127,14 @@ extern bool pg_busy(const PgSession *session);
  * FATAL, saying what to do, unless the extension is installed in the database
  * in a version with the same major number and at least this minor number.
  */
-extern DaemonStatus pg_check_extension(PgSession *session, const char *extension, const char *version);
+extern DaemonStatus pg_check_extension(PgSession *session, const char *extension,
+									   const char *version);
 
 /*
  * Take all notifications that have arrived (after a statement LISTEN ...), without
- * waiting; *any tells whether one had this payload (NULL: any payload).  RETRY when the connection turns out to be lost.
+ * waiting; *any tells whether one had this payload (NULL: any payload).  Some may have
+ * come with the result of a call, so call this before waiting for the socket.  RETRY
+ * when the connection turns out to be lost.
  */
 extern DaemonStatus pg_take_notifications(PgSession *session, const char *payload, bool *any);
 
@@ -140,8 +144,8 @@ extern DaemonStatus pg_take_notifications(PgSession *session, const char *payloa
 extern void pg_put_bigint(char bytes[8], int64_t value);
 
 /* A binary bigint, boolean or text column; the text points into the result and ends with NUL. */
-extern int64_t pg_get_bigint(const PGresult *result, int row, int column);
-extern bool pg_get_boolean(const PGresult *result, int row, int column);
+extern int64_t	   pg_get_bigint(const PGresult *result, int row, int column);
+extern bool		   pg_get_boolean(const PGresult *result, int row, int column);
 extern const char *pg_get_text(const PGresult *result, int row, int column);
 
 /* ---- errors ---- */
@@ -157,4 +161,4 @@ extern DaemonStatus pg_error_class(const char *sqlstate);
 /* What a person should do about it, or NULL if there is nothing general to say. */
 extern const char *pg_error_advice(const char *sqlstate);
 
-#endif							/* DAEMON_PG_H */
+#endif /* DAEMON_PG_H */

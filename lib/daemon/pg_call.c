@@ -16,8 +16,7 @@
 #include "daemon/clock.h"
 
 static const PgStatement extension_version = {
-	"extension_version", "SELECT extversion FROM pg_catalog.pg_extension WHERE extname = $1::name"
-};
+	"extension_version", "SELECT extversion FROM pg_catalog.pg_extension WHERE extname = $1::name"};
 
 /* ---- the wire ---- */
 
@@ -50,7 +49,7 @@ await_socket(const PgSession *session, short events, int64_t deadline)
 static DaemonStatus
 flush_output(PgSession *session, int64_t deadline)
 {
-	int			pending;
+	int pending;
 
 	while ((pending = PQflush(session->connection)) > 0)
 	{
@@ -69,7 +68,7 @@ collect_result(PgSession *session, int64_t deadline, bool *finished)
 	*finished = false;
 	for (;;)
 	{
-		PGresult   *next;
+		PGresult *next;
 
 		if (!PQconsumeInput(session->connection))
 			return fail_lost(session);
@@ -94,13 +93,14 @@ collect_result(PgSession *session, int64_t deadline, bool *finished)
 static DaemonStatus
 hand_over_result(PgSession *session, PGresult **result)
 {
-	PGresult   *own = session->result;
+	PGresult	  *own = session->result;
 	ExecStatusType status = PQresultStatus(own);
-	DaemonStatus answer = DAEMON_OK;
+	DaemonStatus   answer = DAEMON_OK;
 
 	session->result = NULL;
 	if (status != PGRES_TUPLES_OK && status != PGRES_COMMAND_OK)
-		answer = own != NULL ? pg_fail_result(session, own) : pg_fail_retry(session, "the connection was lost");
+		answer = own != NULL ? pg_fail_result(session, own)
+							 : pg_fail_retry(session, "the connection was lost");
 	if (!pg_session_connected(session))
 		pg_session_disconnect(session);
 	if (answer == DAEMON_OK && result != NULL)
@@ -124,7 +124,7 @@ is_prepared(const PgSession *session, const PgStatement *statement)
 static DaemonStatus
 await_result(PgSession *session, PGresult **result)
 {
-	bool		finished;
+	bool		 finished;
 	DaemonStatus status = collect_result(session, session->call_deadline, &finished);
 
 	if (status != DAEMON_OK)
@@ -136,7 +136,7 @@ static DaemonStatus
 prepare_statement(PgSession *session, const PgStatement *statement, int nparams)
 {
 	const PgStatement **grown;
-	DaemonStatus status;
+	DaemonStatus		status;
 
 	if (!PQsendPrepare(session->connection, statement->name, statement->sql, nparams, NULL))
 		return fail_lost(session);
@@ -155,10 +155,10 @@ prepare_statement(PgSession *session, const PgStatement *statement, int nparams)
 }
 
 DaemonStatus
-pg_send(PgSession *session, const PgStatement *statement, int nparams,
-		const char *const *values, const int *lengths, const int *formats)
+pg_send(PgSession *session, const PgStatement *statement, int nparams, const char *const *values,
+		const int *lengths, const int *formats)
 {
-	int			timeout = session->settings->call_timeout_ms;
+	int			 timeout = session->settings->call_timeout_ms;
 	DaemonStatus status = DAEMON_OK;
 
 	session->problem = (PgProblem) {0};
@@ -170,7 +170,8 @@ pg_send(PgSession *session, const PgStatement *statement, int nparams,
 		status = prepare_statement(session, statement, nparams);
 	if (status != DAEMON_OK)
 		return status;
-	if (!PQsendQueryPrepared(session->connection, statement->name, nparams, values, lengths, formats, 1))
+	if (!PQsendQueryPrepared(session->connection, statement->name, nparams, values, lengths,
+							 formats, 1))
 		return fail_lost(session);
 	status = flush_output(session, session->call_deadline);
 	session->busy = status == DAEMON_OK;
@@ -196,8 +197,8 @@ pg_receive(PgSession *session, int64_t deadline, PGresult **result, bool *finish
 }
 
 DaemonStatus
-pg_call(PgSession *session, const PgStatement *statement, int nparams,
-		const char *const *values, const int *lengths, const int *formats, PGresult **result)
+pg_call(PgSession *session, const PgStatement *statement, int nparams, const char *const *values,
+		const int *lengths, const int *formats, PGresult **result)
 {
 	DaemonStatus status = pg_send(session, statement, nparams, values, lengths, formats);
 
@@ -216,10 +217,10 @@ pg_busy(const PgSession *session)
 static bool
 version_serves(const char *installed, const char *needed)
 {
-	int			installed_major = 0;
-	int			installed_minor = 0;
-	int			needed_major = 0;
-	int			needed_minor = 0;
+	int installed_major = 0;
+	int installed_minor = 0;
+	int needed_major = 0;
+	int needed_minor = 0;
 
 	sscanf(installed, "%d.%d", &installed_major, &installed_minor);
 	sscanf(needed, "%d.%d", &needed_major, &needed_minor);
@@ -229,10 +230,10 @@ version_serves(const char *installed, const char *needed)
 DaemonStatus
 pg_check_extension(PgSession *session, const char *extension, const char *version)
 {
-	const char *installed = NULL;
-	char		message[256];
-	char		hint[256];
-	PGresult   *result;
+	const char	*installed = NULL;
+	char		 message[256];
+	char		 hint[256];
+	PGresult	*result;
 	DaemonStatus status;
 
 	status = pg_call(session, &extension_version, 1, &extension, NULL, NULL, &result);
@@ -244,15 +245,18 @@ pg_check_extension(PgSession *session, const char *extension, const char *versio
 	{
 		snprintf(message, sizeof(message), "extension %s is not installed in database %s",
 				 extension, PQdb(session->connection));
-		snprintf(hint, sizeof(hint), "run CREATE EXTENSION %s CASCADE, or check the database's name (PGDATABASE or --dsn)",
-				 extension);
+		snprintf(
+			hint, sizeof(hint),
+			"run CREATE EXTENSION %s CASCADE, or check the database's name (PGDATABASE or --dsn)",
+			extension);
 		status = pg_fail_fatal(session, message, hint);
 	}
 	else if (!version_serves(installed, version))
 	{
 		snprintf(message, sizeof(message), "extension %s is of version %s, this program needs %s",
 				 extension, installed, version);
-		snprintf(hint, sizeof(hint), "run ALTER EXTENSION %s UPDATE TO '%s', or use the program of that version",
+		snprintf(hint, sizeof(hint),
+				 "run ALTER EXTENSION %s UPDATE TO '%s', or use the program of that version",
 				 extension, version);
 		status = pg_fail_fatal(session, message, hint);
 	}
@@ -263,7 +267,7 @@ pg_check_extension(PgSession *session, const char *extension, const char *versio
 DaemonStatus
 pg_take_notifications(PgSession *session, const char *payload, bool *any)
 {
-	PGnotify   *notification;
+	PGnotify *notification;
 
 	*any = false;
 	if (!pg_session_connected(session))
@@ -284,7 +288,7 @@ pg_take_notifications(PgSession *session, const char *payload, bool *any)
 void
 pg_put_bigint(char bytes[8], int64_t value)
 {
-	uint64_t	rest = (uint64_t) value;
+	uint64_t rest = (uint64_t) value;
 
 	for (int i = 7; i >= 0; i--)
 	{
@@ -297,7 +301,7 @@ int64_t
 pg_get_bigint(const PGresult *result, int row, int column)
 {
 	const unsigned char *bytes = (const unsigned char *) PQgetvalue(result, row, column);
-	uint64_t	value = 0;
+	uint64_t			 value = 0;
 
 	for (int i = 0; i < PQgetlength(result, row, column); i++)
 		value = value << 8 | bytes[i];

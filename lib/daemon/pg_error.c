@@ -14,8 +14,8 @@
 
 typedef struct PgErrorRule
 {
-	const char *prefix;			/* of the SQLSTATE */
-	const char *advice;			/* for people */
+	const char *prefix; /* of the SQLSTATE */
+	const char *advice; /* for people */
 } PgErrorRule;
 
 /* What no waiting mends.  The first that matches counts. */
@@ -23,12 +23,16 @@ static const PgErrorRule fatal_rules[] = {
 	{"28P01", "check the password (PGPASSWORD, PGPASSFILE or --dsn) and the user"},
 	{"28", "check the user, and pg_hba.conf on the server"},
 	{"3D000", "check the database's name (PGDATABASE or --dsn), or create the database"},
-	{"3F000", "run CREATE EXTENSION topk_pipeline CASCADE in this database, or check its name (PGDATABASE or --dsn)"},
+	{"3F000",
+	 "run CREATE EXTENSION topk_pipeline CASCADE in this database, or check its name (PGDATABASE or --dsn)"},
 	{"42501", "grant the role what is missing, or connect as another one"},
 	{"42704", "check the name, and that this is the right database (PGDATABASE or --dsn)"},
-	{"42883", "the extension is missing or older than this program: run CREATE EXTENSION topk_pipeline CASCADE, or ALTER EXTENSION topk_pipeline UPDATE"},
-	{"42P01", "the extension is missing or older than this program: run CREATE EXTENSION topk_pipeline CASCADE, or ALTER EXTENSION topk_pipeline UPDATE"},
-	{"42", "the extension's version does not match this program's: compare --version with SELECT extversion FROM pg_extension"},
+	{"42883",
+	 "the extension is missing or older than this program: run CREATE EXTENSION topk_pipeline CASCADE, or ALTER EXTENSION topk_pipeline UPDATE"},
+	{"42P01",
+	 "the extension is missing or older than this program: run CREATE EXTENSION topk_pipeline CASCADE, or ALTER EXTENSION topk_pipeline UPDATE"},
+	{"42",
+	 "the extension's version does not match this program's: compare --version with SELECT extversion FROM pg_extension"},
 	{"0A", "the server does not support what this program needs: check its version"},
 };
 
@@ -36,7 +40,11 @@ static const PgErrorRule fatal_rules[] = {
 
 /* How libpq begins to complain about the settings themselves, before any connection. */
 static const char *const settings_complaints[] = {
-	"invalid ", "could not match ", "definition of service", "service file", "syntax error in service file",
+	"invalid ",
+	"could not match ",
+	"definition of service",
+	"service file",
+	"syntax error in service file",
 };
 
 #define SETTINGS_COMPLAINTS ((int) (sizeof(settings_complaints) / sizeof(settings_complaints[0])))
@@ -90,8 +98,8 @@ pg_sqlstate_in_message(const char *message, char sqlstate[6])
 void
 pg_hide_quoted(char *message)
 {
-	char	   *out = message;
-	bool		quoted = false;
+	char *out = message;
+	bool  quoted = false;
 
 	for (const char *in = message; *in != '\0'; in++)
 	{
@@ -112,17 +120,19 @@ pg_hide_quoted(char *message)
 static void
 set_message(PgProblem *problem, const char *message)
 {
-	size_t		used = 0;
+	size_t used = 0;
 
 	problem->message[0] = '\0';
 	while (*message != '\0')
 	{
-		size_t		length = strcspn(message, "\n");
-		size_t		indent = strspn(message, "\t ");
+		size_t length = strcspn(message, "\n");
+		size_t indent = strspn(message, "\t ");
 
-		if (length > indent && strncmp(message, "LOCATION:", 9) != 0 && used < sizeof(problem->message))
-			used += (size_t) snprintf(problem->message + used, sizeof(problem->message) - used, "%s%.*s",
-									  used > 0 ? "; " : "", (int) (length - indent), message + indent);
+		if (length > indent && strncmp(message, "LOCATION:", 9) != 0 &&
+			used < sizeof(problem->message))
+			used += (size_t) snprintf(problem->message + used, sizeof(problem->message) - used,
+									  "%s%.*s", used > 0 ? "; " : "", (int) (length - indent),
+									  message + indent);
 		message += length;
 		message += strspn(message, "\n");
 	}
@@ -131,7 +141,7 @@ set_message(PgProblem *problem, const char *message)
 static void
 set_problem(PgSession *session, const char *sqlstate, const char *message, const char *hint)
 {
-	PgProblem  *problem = &session->problem;
+	PgProblem *problem = &session->problem;
 
 	snprintf(problem->sqlstate, sizeof(problem->sqlstate), "%s", sqlstate != NULL ? sqlstate : "");
 	snprintf(problem->hint, sizeof(problem->hint), "%s", hint != NULL ? hint : "");
@@ -153,7 +163,7 @@ log_fatal(const PgSession *session)
 DaemonStatus
 pg_fail_connection(PgSession *session, const char *message)
 {
-	char		sqlstate[6];
+	char sqlstate[6];
 
 	pg_sqlstate_in_message(message, sqlstate);
 	set_problem(session, sqlstate, message, pg_error_advice(sqlstate));

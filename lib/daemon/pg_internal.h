@@ -10,17 +10,17 @@
 struct PgSession
 {
 	const PgSettings *settings;
-	const Log  *log;
-	Signals    *signals;
-	PGconn	   *connection;		/* NULL when not connected; non-blocking */
-	PgProblem	problem;
+	const Log		 *log;
+	Signals			 *signals;
+	PGconn			 *connection; /* NULL when not connected; non-blocking */
+	PgProblem		  problem;
 
-	const PgStatement **prepared;	/* on this connection */
-	int			prepared_count;
+	const PgStatement **prepared; /* on this connection */
+	int					prepared_count;
 
-	bool		busy;			/* a call is sent and not received */
-	int64_t		call_deadline;
-	PGresult   *result;			/* of that call, as far as it has come */
+	bool	  busy; /* a call is sent and not received */
+	int64_t	  call_deadline;
+	PGresult *result; /* of that call, as far as it has come */
 };
 
 /* ---- pg_error.c: each sets session->problem, logs if FATAL, and answers its class ---- */
@@ -49,4 +49,4 @@ extern void pg_sqlstate_in_message(const char *message, char sqlstate[6]);
  */
 extern void pg_hide_quoted(char *message);
 
-#endif							/* DAEMON_PG_INTERNAL_H */
+#endif /* DAEMON_PG_INTERNAL_H */

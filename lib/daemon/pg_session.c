@@ -15,20 +15,19 @@
 
 #define PG_CONNECT_TIMEOUT "5"
 
-/* Settings that libpq takes from its environment only when they are not given: our default, unless it is set. */
+/* Ours where neither the DSN, nor libpq's environment, nor the service file it names says otherwise. */
 typedef struct PgDefault
 {
 	const char *keyword;
 	const char *value;
-	const char *environment;	/* NULL: libpq reads none */
 } PgDefault;
 
 static const PgDefault pg_defaults[] = {
-	{"connect_timeout", PG_CONNECT_TIMEOUT, "PGCONNECT_TIMEOUT"},
-	{"keepalives_idle", "5", NULL},
-	{"keepalives_interval", "2", NULL},
-	{"keepalives_count", "3", NULL},
-	{"tcp_user_timeout", "5000", NULL},
+	{"connect_timeout", PG_CONNECT_TIMEOUT},
+	{"keepalives_idle", "5"},
+	{"keepalives_interval", "2"},
+	{"keepalives_count", "3"},
+	{"tcp_user_timeout", "5000"},
 };
 
 #define PG_DEFAULTS ((int) (sizeof(pg_defaults) / sizeof(pg_defaults[0])))
@@ -36,9 +35,9 @@ static const PgDefault pg_defaults[] = {
 static DaemonStatus
 check_dsn(PgSession *session, const char *dsn)
 {
-	char	   *problem = NULL;
+	char			 *problem = NULL;
 	PQconninfoOption *options;
-	DaemonStatus status;
+	DaemonStatus	  status;
 
 	if (dsn == NULL || (options = PQconninfoParse(dsn, &problem)) != NULL)
 	{
@@ -57,7 +56,7 @@ check_dsn(PgSession *session, const char *dsn)
 DaemonStatus
 pg_session_open(const PgSettings *settings, const Log *log, Signals *signals, PgSession **session)
 {
-	PgSession  *new_session = calloc(1, sizeof(*new_session));
+	PgSession	*new_session = calloc(1, sizeof(*new_session));
 	DaemonStatus status;
 
 	*session = NULL;
@@ -123,29 +122,33 @@ pg_connection(PgSession *session)
 	return session->connection;
 }
 
+/* libpq has no values of its own for pg_defaults: one that is there was set outside the DSN. */
 static bool
-is_set(const char *environment)
+is_set(const PQconninfoOption *options, const char *keyword)
 {
-	const char *value = environment != NULL ? getenv(environment) : NULL;
-
-	return value != NULL && *value != '\0';
+	for (; options != NULL && options->keyword != NULL; options++)
+		if (strcmp(options->keyword, keyword) == 0)
+			return options->val != NULL;
+	return false;
 }
 
 /* Later keywords win, so that what the DSN says beats our defaults. */
 static PGconn *
 start_connection(const PgSettings *settings)
 {
-	const char *keywords[PG_DEFAULTS + 4];
-	const char *values[PG_DEFAULTS + 4];
-	int			count = 0;
+	const char		 *keywords[PG_DEFAULTS + 4];
+	const char		 *values[PG_DEFAULTS + 4];
+	PQconninfoOption *outside = PQconndefaults();
+	int				  count = 0;
 
 	for (int i = 0; i < PG_DEFAULTS; i++)
 	{
-		if (is_set(pg_defaults[i].environment))
+		if (is_set(outside, pg_defaults[i].keyword))
 			continue;
 		keywords[count] = pg_defaults[i].keyword;
 		values[count++] = pg_defaults[i].value;
 	}
+	PQconninfoFree(outside);
 	keywords[count] = "fallback_application_name";
 	values[count++] = settings->program;
 	if (settings->dsn != NULL)
@@ -166,8 +169,8 @@ static int64_t
 connect_deadline(PGconn *connection)
 {
 	PQconninfoOption *options = PQconninfo(connection);
-	int64_t		seconds = atoi(PG_CONNECT_TIMEOUT);
-	int64_t		hosts = 1;
+	int64_t			  seconds = atoi(PG_CONNECT_TIMEOUT);
+	int64_t			  hosts = 1;
 
 	for (PQconninfoOption *option = options; option != NULL && option->keyword != NULL; option++)
 	{
@@ -186,8 +189,8 @@ connect_deadline(PGconn *connection)
 static DaemonStatus
 await_connection(PgSession *session)
 {
-	PGconn	   *connection = session->connection;
-	int64_t		deadline = connect_deadline(connection);
+	PGconn					 *connection = session->connection;
+	int64_t					  deadline = connect_deadline(connection);
 	PostgresPollingStatusType polling = PGRES_POLLING_WRITING;
 
 	if (PQstatus(connection) == CONNECTION_BAD)
@@ -195,7 +198,8 @@ await_connection(PgSession *session)
 	while (polling != PGRES_POLLING_OK)
 	{
 		short		events = polling == PGRES_POLLING_READING ? POLLIN : POLLOUT;
-		SignalsWake wake = signals_wait(session->signals, PQsocket(connection), events, clock_left(deadline));
+		SignalsWake wake =
+			signals_wait(session->signals, PQsocket(connection), events, clock_left(deadline));
 
 		if (wake == SIGNALS_STOP)
 			return pg_fail_retry(session, "stopping");

@@ -24,7 +24,7 @@ stop_signals(sigset_t *set)
 DaemonStatus
 signals_open(Signals *signals, const Log *log)
 {
-	sigset_t	set;
+	sigset_t set;
 
 	*signals = (Signals) {.log = log, .fd = -1};
 	stop_signals(&set);
@@ -53,7 +53,7 @@ signals_stop_requested(Signals *signals)
 
 	while (read(signals->fd, &info, sizeof(info)) == sizeof(info))
 	{
-		sigset_t	set;
+		sigset_t set;
 
 		if (signals->stop)
 			continue;
@@ -75,7 +75,7 @@ signals_fd(const Signals *signals)
 SignalsWake
 signals_wait(Signals *signals, int other_fd, short events, int timeout_ms)
 {
-	int64_t		deadline = timeout_ms < 0 ? -1 : clock_milliseconds() + timeout_ms;
+	int64_t		  deadline = timeout_ms < 0 ? -1 : clock_milliseconds() + timeout_ms;
 	struct pollfd fds[2] = {
 		{.fd = signals->fd, .events = POLLIN},
 		{.fd = other_fd, .events = events},
@@ -83,7 +83,7 @@ signals_wait(Signals *signals, int other_fd, short events, int timeout_ms)
 
 	for (;;)
 	{
-		int			ready;
+		int ready;
 
 		if (signals_stop_requested(signals))
 			return SIGNALS_STOP;

@@ -17,9 +17,9 @@
 typedef struct Signals
 {
 	/* private */
-	const Log  *log;
-	int			fd;
-	bool		stop;
+	const Log *log;
+	int		   fd;
+	bool	   stop;
 } Signals;
 
 /*
@@ -28,18 +28,18 @@ typedef struct Signals
  * FATAL when the system refuses, logged.
  */
 extern DaemonStatus signals_open(Signals *signals, const Log *log);
-extern void signals_close(Signals *signals);
+extern void			signals_close(Signals *signals);
 
 /* Has a signal arrived?  Never waits; stays true. */
 extern bool signals_stop_requested(Signals *signals);
 
 /* For one's own poll(): readable when a signal has arrived. */
-extern int	signals_fd(const Signals *signals);
+extern int signals_fd(const Signals *signals);
 
 typedef enum SignalsWake
 {
 	SIGNALS_TIMEOUT,
-	SIGNALS_READY,				/* the other descriptor has one of the events, or an error */
+	SIGNALS_READY, /* the other descriptor has one of the events, or an error */
 	SIGNALS_STOP
 } SignalsWake;
 
@@ -50,4 +50,4 @@ typedef enum SignalsWake
  */
 extern SignalsWake signals_wait(Signals *signals, int other_fd, short events, int timeout_ms);
 
-#endif							/* DAEMON_SIGNALS_H */
+#endif /* DAEMON_SIGNALS_H */

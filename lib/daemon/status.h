@@ -10,8 +10,8 @@
 typedef enum DaemonStatus
 {
 	DAEMON_OK = 0,
-	DAEMON_RETRY,				/* a dependency is away: wait (backoff.h) and try again */
-	DAEMON_FATAL				/* trying again can't help; the cause has been logged */
+	DAEMON_RETRY, /* a dependency is away: wait (backoff.h) and try again */
+	DAEMON_FATAL  /* trying again can't help; the cause has been logged */
 } DaemonStatus;
 
 /* What main() returns. */
@@ -19,4 +19,4 @@ typedef enum DaemonStatus
 #define DAEMON_EXIT_FAILURE 1
 #define DAEMON_EXIT_CONFIGURATION 2
 
-#endif							/* DAEMON_STATUS_H */
+#endif /* DAEMON_STATUS_H */

@@ -8,4 +8,4 @@
 #define TOPK_VERSION "1.0.0"
 #define TOPK_PIPELINE_VERSION "1.0"
 
-#endif							/* DAEMON_VERSION_H */
+#endif /* DAEMON_VERSION_H */

@@ -23,7 +23,7 @@ read_all(int fd)
 static int
 count_lines(const char *text)
 {
-	int			lines = 0;
+	int lines = 0;
 
 	for (; *text != '\0'; text++)
 		lines += *text == '\n';
@@ -33,10 +33,10 @@ count_lines(const char *text)
 static void
 test_waits(const Log *log)
 {
-	int			longest[12] = {0};
-	int			shortest[12];
-	int			most = 0;
-	Backoff		backoff;
+	int		longest[12] = {0};
+	int		shortest[12];
+	int		most = 0;
+	Backoff backoff;
 
 	for (int i = 0; i < 12; i++)
 		shortest[i] = 1 << 30;
@@ -45,7 +45,7 @@ test_waits(const Log *log)
 		backoff_init(&backoff, "d");
 		for (int i = 0; i < 12; i++)
 		{
-			int			wait = backoff_failed(&backoff, log, "p");
+			int wait = backoff_failed(&backoff, log, "p");
 
 			longest[i] = wait > longest[i] ? wait : longest[i];
 			shortest[i] = wait < shortest[i] ? wait : shortest[i];
@@ -53,17 +53,19 @@ test_waits(const Log *log)
 	}
 	for (int i = 0; i < 12; i++)
 	{
-		int64_t		bound = (int64_t) BACKOFF_BASE_MS << i;
+		int64_t bound = (int64_t) BACKOFF_BASE_MS << i;
 
 		if (bound > BACKOFF_CAP_MS)
 			bound = BACKOFF_CAP_MS;
-		ok(shortest[i] >= 0 && longest[i] <= bound && longest[i] > bound * 9 / 10 && shortest[i] < bound / 10 + 1,
-		   "wait %d spreads over 0 .. %lld ms (%d .. %d)", i, (long long) bound, shortest[i], longest[i]);
+		ok(shortest[i] >= 0 && longest[i] <= bound && longest[i] > bound * 9 / 10 &&
+			   shortest[i] < bound / 10 + 1,
+		   "wait %d spreads over 0 .. %lld ms (%d .. %d)", i, (long long) bound, shortest[i],
+		   longest[i]);
 	}
 
 	for (int i = 0; i < 100000; i++)
 	{
-		int			wait = backoff_failed(&backoff, log, "p");
+		int wait = backoff_failed(&backoff, log, "p");
 
 		most = wait > most ? wait : most;
 	}
@@ -73,10 +75,10 @@ test_waits(const Log *log)
 static void
 test_lines(void)
 {
-	int			fds[2];
-	Log			log;
-	Backoff		backoff;
-	char	   *text;
+	int		fds[2];
+	Log		log;
+	Backoff backoff;
+	char   *text;
 
 	if (pipe(fds) != 0)
 		abort();
@@ -87,12 +89,14 @@ test_lines(void)
 	for (int i = 0; i < 5; i++)
 		backoff_failed(&backoff, &log, "refused");
 	text = read_all(fds[0]);
-	ok(count_lines(text) == 1 && strstr(text, "level=warning") && strstr(text, "dependency=PostgreSQL") &&
-	   strstr(text, "problem=refused"), "five failures are one line, success before them none");
+	ok(count_lines(text) == 1 && strstr(text, "level=warning") &&
+		   strstr(text, "dependency=PostgreSQL") && strstr(text, "problem=refused"),
+	   "five failures are one line, success before them none");
 	backoff_succeeded(&backoff, &log);
 	backoff_succeeded(&backoff, &log);
 	text = read_all(fds[0]);
-	ok(count_lines(text) == 1 && strstr(text, "level=info") && strstr(text, "failures=5"), "recovery is one line");
+	ok(count_lines(text) == 1 && strstr(text, "level=info") && strstr(text, "failures=5"),
+	   "recovery is one line");
 	ok(backoff_failed(&backoff, &log, "again") <= BACKOFF_BASE_MS, "after it, waits begin anew");
 	ok(strstr(read_all(fds[0]), "problem=again") != NULL, "and so does the logging");
 }
@@ -100,7 +104,7 @@ test_lines(void)
 int
 main(void)
 {
-	Log			quiet = {.fd = 2, .program = "t", .level = LOG_LEVEL_ERROR};
+	Log quiet = {.fd = 2, .program = "t", .level = LOG_LEVEL_ERROR};
 
 	test_waits(&quiet);
 	test_lines();

@@ -15,17 +15,25 @@ static void
 test_vectors(void)
 {
 	static const char *const vectors[][2] = {
-		{"", ""}, {"f", "Zg=="}, {"fo", "Zm8="}, {"foo", "Zm9v"}, {"foob", "Zm9vYg=="}, {"fooba", "Zm9vYmE="}, {"foobar", "Zm9vYmFy"},
+		{"", ""},
+		{"f", "Zg=="},
+		{"fo", "Zm8="},
+		{"foo", "Zm9v"},
+		{"foob", "Zm9vYg=="},
+		{"fooba", "Zm9vYmE="},
+		{"foobar", "Zm9vYmFy"},
 	};
 
 	for (size_t i = 0; i < sizeof(vectors) / sizeof(vectors[0]); i++)
 	{
-		char	   *text = base64_encode(vectors[i][0], strlen(vectors[i][0]));
-		size_t		length;
+		char		  *text = base64_encode(vectors[i][0], strlen(vectors[i][0]));
+		size_t		   length;
 		unsigned char *bytes = base64_decode(vectors[i][1], strlen(vectors[i][1]), &length);
 
 		ok(strcmp(text, vectors[i][1]) == 0, "\"%s\" is encoded", vectors[i][0]);
-		ok(bytes != NULL && length == strlen(vectors[i][0]) && memcmp(bytes, vectors[i][0], length) == 0, "and decoded");
+		ok(bytes != NULL && length == strlen(vectors[i][0]) &&
+			   memcmp(bytes, vectors[i][0], length) == 0,
+		   "and decoded");
 		free(text);
 		free(bytes);
 	}
@@ -34,20 +42,23 @@ test_vectors(void)
 static void
 test_strictness(void)
 {
-	static const char *const bad[] = {"Z", "Zg=", "Zg", "Z===", "Zm9v\n", " Zm9v", "Zm9*", "Zg==Zg==", "=AAA", "Zm-_"};
-	unsigned char all[256];
-	size_t		length;
-	char	   *text;
-	unsigned char *bytes;
+	static const char *const bad[] = {"Z",	   "Zg=",  "Zg",	   "Z===", "Zm9v\n",
+									  " Zm9v", "Zm9*", "Zg==Zg==", "=AAA", "Zm-_"};
+	unsigned char			 all[256];
+	size_t					 length;
+	char					*text;
+	unsigned char			*bytes;
 
 	for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++)
-		ok(base64_decode(bad[i], strlen(bad[i]), &length) == NULL, "\"%s\" is refused", bad[i][0] == ' ' ? "space" : bad[i]);
+		ok(base64_decode(bad[i], strlen(bad[i]), &length) == NULL, "\"%s\" is refused",
+		   bad[i][0] == ' ' ? "space" : bad[i]);
 	ok(base64_decode("Zm\0v", 4, &length) == NULL, "a NUL is refused");
 	for (int i = 0; i < 256; i++)
 		all[i] = (unsigned char) i;
 	text = base64_encode(all, sizeof(all));
 	bytes = base64_decode(text, strlen(text), &length);
-	ok(bytes != NULL && length == sizeof(all) && memcmp(bytes, all, length) == 0, "every byte survives");
+	ok(bytes != NULL && length == sizeof(all) && memcmp(bytes, all, length) == 0,
+	   "every byte survives");
 	free(text);
 	free(bytes);
 }
@@ -56,19 +67,27 @@ static void
 test_credentials(void)
 {
 	AwsCredentials credentials;
-	const char *missing;
+	const char	  *missing;
 
 	unsetenv("AWS_ACCESS_KEY_ID");
 	unsetenv("AWS_SECRET_ACCESS_KEY");
 	unsetenv("AWS_SESSION_TOKEN");
-	ok(!aws_credentials_from_environment(&credentials, &missing) && strcmp(missing, "AWS_ACCESS_KEY_ID") == 0, "no key: its variable is named");
+	ok(!aws_credentials_from_environment(&credentials, &missing) &&
+		   strcmp(missing, "AWS_ACCESS_KEY_ID") == 0,
+	   "no key: its variable is named");
 	setenv("AWS_ACCESS_KEY_ID", "a", 1);
 	setenv("AWS_SECRET_ACCESS_KEY", "", 1);
-	ok(!aws_credentials_from_environment(&credentials, &missing) && strcmp(missing, "AWS_SECRET_ACCESS_KEY") == 0, "an empty secret is none");
+	ok(!aws_credentials_from_environment(&credentials, &missing) &&
+		   strcmp(missing, "AWS_SECRET_ACCESS_KEY") == 0,
+	   "an empty secret is none");
 	setenv("AWS_SECRET_ACCESS_KEY", "s", 1);
-	ok(aws_credentials_from_environment(&credentials, &missing) && missing == NULL && credentials.session_token == NULL, "a token is not needed");
+	ok(aws_credentials_from_environment(&credentials, &missing) && missing == NULL &&
+		   credentials.session_token == NULL,
+	   "a token is not needed");
 	setenv("AWS_SESSION_TOKEN", "t", 1);
-	ok(aws_credentials_from_environment(&credentials, &missing) && strcmp(credentials.session_token, "t") == 0, "but taken");
+	ok(aws_credentials_from_environment(&credentials, &missing) &&
+		   strcmp(credentials.session_token, "t") == 0,
+	   "but taken");
 }
 
 int

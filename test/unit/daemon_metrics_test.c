@@ -18,10 +18,11 @@ static int
 free_port(void)
 {
 	struct sockaddr_in address = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
-	socklen_t	length = sizeof(address);
-	int			fd = socket(AF_INET, SOCK_STREAM, 0);
+	socklen_t		   length = sizeof(address);
+	int				   fd = socket(AF_INET, SOCK_STREAM, 0);
 
-	if (bind(fd, (struct sockaddr *) &address, length) != 0 || getsockname(fd, (struct sockaddr *) &address, &length) != 0)
+	if (bind(fd, (struct sockaddr *) &address, length) != 0 ||
+		getsockname(fd, (struct sockaddr *) &address, &length) != 0)
 		abort();
 	close(fd);
 	return ntohs(address.sin_port);
@@ -31,15 +32,19 @@ free_port(void)
 static const char *
 get(int port, const char *path)
 {
-	static char answer[65536];
-	struct sockaddr_in address = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK), .sin_port = htons((uint16_t) port)};
-	char		request[128];
-	size_t		used = 0;
-	ssize_t		received;
-	int			fd = socket(AF_INET, SOCK_STREAM, 0);
-	int			length = snprintf(request, sizeof(request), "GET %s HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n", path);
+	static char		   answer[65536];
+	struct sockaddr_in address = {.sin_family = AF_INET,
+								  .sin_addr.s_addr = htonl(INADDR_LOOPBACK),
+								  .sin_port = htons((uint16_t) port)};
+	char			   request[128];
+	size_t			   used = 0;
+	ssize_t			   received;
+	int				   fd = socket(AF_INET, SOCK_STREAM, 0);
+	int				   length = snprintf(request, sizeof(request),
+										 "GET %s HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n", path);
 
-	if (connect(fd, (struct sockaddr *) &address, sizeof(address)) != 0 || write(fd, request, (size_t) length) != length)
+	if (connect(fd, (struct sockaddr *) &address, sizeof(address)) != 0 ||
+		write(fd, request, (size_t) length) != length)
 		abort();
 	while ((received = read(fd, answer + used, sizeof(answer) - 1 - used)) > 0)
 		used += (size_t) received;
@@ -59,17 +64,18 @@ test_serving(const Log *log)
 {
 	static const char *const invalid_json[] = {"reason", "invalid \"json\"\n", NULL};
 	static const char *const too_long[] = {"reason", "too long", NULL};
-	Metrics    *metrics;
-	Metrics    *second;
-	Metric	   *counter;
-	Metric	   *rejected;
-	char		address[64];
-	int			port = free_port();
-	const char *text;
+	Metrics					*metrics;
+	Metrics					*second;
+	Metric					*counter;
+	Metric					*rejected;
+	char					 address[64];
+	int						 port = free_port();
+	const char				*text;
 
 	snprintf(address, sizeof(address), "127.0.0.1:%d", port);
 	ok(metrics_open(log, address, 1, &metrics) == DAEMON_OK, "the server starts");
-	ok(metrics_open(log, address, 1, &second) == DAEMON_FATAL && second == NULL, "a second one on the same address does not");
+	ok(metrics_open(log, address, 1, &second) == DAEMON_FATAL && second == NULL,
+	   "a second one on the same address does not");
 
 	counter = metrics_counter(metrics, "t_records_total", "Records.", NULL);
 	metric_add(counter, 2);
@@ -79,16 +85,25 @@ test_serving(const Log *log)
 	metric_add(metrics_counter(metrics, "t_rejected_total", "Rejected.", too_long), 1);
 
 	text = get(port, "/metrics");
-	ok(strstr(text, "Content-Type: text/plain; version=0.0.4") != NULL, "the content type is Prometheus'");
-	ok(strstr(text, "# HELP t_records_total Records.\n# TYPE t_records_total counter\nt_records_total 3\n") != NULL, "a counter");
+	ok(strstr(text, "Content-Type: text/plain; version=0.0.4") != NULL,
+	   "the content type is Prometheus'");
+	ok(strstr(
+		   text,
+		   "# HELP t_records_total Records.\n# TYPE t_records_total counter\nt_records_total 3\n") !=
+		   NULL,
+	   "a counter");
 	ok(strstr(text, "# TYPE t_lag_seconds gauge\nt_lag_seconds 0.25\n") != NULL, "a gauge");
-	ok(strstr(text, "# TYPE t_rejected_total counter\nt_rejected_total{reason=\"invalid \\\"json\\\"\\n\"} 0\n"
-			  "t_rejected_total{reason=\"too long\"} 1\n") != NULL, "labels are escaped, a family stays together");
+	ok(strstr(
+		   text,
+		   "# TYPE t_rejected_total counter\nt_rejected_total{reason=\"invalid \\\"json\\\"\\n\"} 0\n"
+		   "t_rejected_total{reason=\"too long\"} 1\n") != NULL,
+	   "labels are escaped, a family stays together");
 	ok(strstr(text, "topk_build_info{version=") != NULL, "the version");
 	metrics_remove(metrics, rejected);
 	ok(strstr(get(port, "/metrics"), "invalid") == NULL, "a removed metric is gone");
 
-	ok(answers(port, "/readyz", "HTTP/1.1 503"), "not ready while nothing is known of dependencies");
+	ok(answers(port, "/readyz", "HTTP/1.1 503"),
+	   "not ready while nothing is known of dependencies");
 	metrics_ready(metrics, "postgresql", true);
 	metrics_ready(metrics, "dynamodb", false);
 	ok(answers(port, "/readyz", "HTTP/1.1 503"), "not ready while one is not reached");
@@ -108,8 +123,9 @@ static void
 test_addresses(const Log *log)
 {
 	static const char *const good[] = {"off", "127.0.0.1:9188", "[::1]:0", ":9188", "localhost:1"};
-	static const char *const bad[] = {"", "127.0.0.1", "127.0.0.1:", "127.0.0.1:65536", "::1:80", "h:-1", "h:http", "9188"};
-	Metrics    *metrics;
+	static const char *const bad[] = {"",		"127.0.0.1", "127.0.0.1:", "127.0.0.1:65536",
+									  "::1:80", "h:-1",		 "h:http",	   "9188"};
+	Metrics					*metrics;
 
 	for (size_t i = 0; i < sizeof(good) / sizeof(good[0]); i++)
 		ok(metrics_address_valid(good[i]), "\"%s\" is an address", good[i]);
@@ -129,7 +145,7 @@ test_addresses(const Log *log)
 int
 main(void)
 {
-	Log			quiet = {.fd = open("/dev/null", O_WRONLY), .program = "t", .level = LOG_LEVEL_INFO};
+	Log quiet = {.fd = open("/dev/null", O_WRONLY), .program = "t", .level = LOG_LEVEL_INFO};
 
 	test_serving(&quiet);
 	test_addresses(&quiet);

@@ -1,0 +1,111 @@
+"""A proxy before DynamoDB Local: records requests, and answers as a failing DynamoDB does.
+
+    with DynamoDBProxy(dynamodb.endpoint) as proxy:
+        proxy.faults += [throttle, lose_answer]     # for the next two requests
+        ... proxy.endpoint, proxy.requests, proxy.puts()
+"""
+
+import http.client
+import json
+import socket
+import threading
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from types import SimpleNamespace
+from urllib.parse import urlsplit
+
+ERROR = "com.amazonaws.dynamodb.v20120810#"
+SERVICE_ERROR = "com.amazon.coral.service#"
+
+
+class DynamoDBProxy:
+    """faults: callables that take the request's handler in place of forwarding, one a request."""
+
+    def __init__(self, target=None):
+        self.target = target
+        self.requests = []
+        self.faults = []
+        self.server = ThreadingHTTPServer(("127.0.0.1", 0), self._handler())
+        self.server.daemon_threads = True
+        self.endpoint = f"http://127.0.0.1:{self.server.server_address[1]}"
+        threading.Thread(target=self.server.serve_forever, daemon=True).start()
+
+    def puts(self):
+        """The items put, as they were sent."""
+        return [json.loads(request.body)["Item"] for request in self.requests]
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *exception):
+        self.server.shutdown()
+        self.server.server_close()
+
+    def _handler(self):
+        proxy = self
+
+        class Handler(BaseHTTPRequestHandler):
+            protocol_version = "HTTP/1.1"
+            disable_nagle_algorithm = True
+
+            def do_POST(self):
+                self.body = self.rfile.read(int(self.headers["Content-Length"]))
+                proxy.requests.append(SimpleNamespace(path=self.path, headers=dict(self.headers), body=self.body))
+                fault = proxy.faults.pop(0) if proxy.faults else Handler.forward
+                fault(self)
+
+            def forward(self):
+                self.answer(*self.ask_target())
+
+            def ask_target(self):
+                connection = http.client.HTTPConnection(urlsplit(proxy.target).netloc)
+                connection.request("POST", self.path, self.body, dict(self.headers))
+                response = connection.getresponse()
+                answer = response.status, response.read()
+                connection.close()
+                return answer
+
+            def answer(self, status, body, content_type="application/x-amz-json-1.0"):
+                self.send_response(status)
+                self.send_header("Content-Type", content_type)
+                self.send_header("Content-Length", str(len(body)))
+                self.end_headers()
+                self.wfile.write(body)
+
+            def log_message(self, *arguments):
+                pass
+
+        return Handler
+
+
+def error(status, name):
+    """A fault: DynamoDB answers this error."""
+    body = json.dumps({"__type": name, "message": "made by the test"}).encode()
+    return lambda handler: handler.answer(status, body)
+
+
+throttle = error(400, ERROR + "ProvisionedThroughputExceededException")
+server_error = error(500, ERROR + "InternalServerError")
+
+
+def gateway_error(handler):
+    """Not DynamoDB answers, but something before it, and not in JSON."""
+    handler.answer(503, b"<html>Service Unavailable</html>", "text/html")
+
+
+def lose_answer(handler):
+    """The request is carried out, the client never learns it."""
+    handler.ask_target()
+    handler.connection.shutdown(socket.SHUT_RDWR)
+    handler.close_connection = True
+
+
+def hold_answer(release):
+    """The request is carried out; the answer waits for the event."""
+    def fault(handler):
+        answer = handler.ask_target()
+        release.wait(60)
+        try:
+            handler.answer(*answer)
+        except OSError:
+            pass  # the client is gone, as the test wants it
+    return fault
