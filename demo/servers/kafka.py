@@ -1,14 +1,13 @@
 """Apache Kafka: one KRaft node, broker and controller in one process."""
 
-import base64
-import subprocess
-import uuid
 from pathlib import Path
 
 from confluent_kafka.admin import AdminClient, NewTopic
 
 from .java import java
-from .process import Process, free_port, listening
+from .process import Process, free_port, listening, run
+
+CLUSTER_ID = "dG9wayB0aHJvdy1hd2F5IQ"
 
 # The session is short because after a kill() the controller waits for its end.
 SETTINGS = """\
@@ -40,9 +39,7 @@ class Kafka:
         self.brokers = f"127.0.0.1:{self.port}"
         settings = folder / "server.properties"
         settings.write_text(SETTINGS.format(port=self.port, controller_port=controller_port, data=folder / "data"))
-        cluster_id = base64.urlsafe_b64encode(uuid.uuid4().bytes).decode().rstrip("=")
-        subprocess.run(java("kafka.tools.StorageTool", "format", "-t", cluster_id, "-c", settings, heap=64),
-                       check=True, stdout=subprocess.DEVNULL)
+        run(java("kafka.tools.StorageTool", "format", "-t", CLUSTER_ID, "-c", settings, heap=64))
         self.admin = AdminClient({"bootstrap.servers": self.brokers, "log_level": 0})
         self.process = Process("Kafka", java("kafka.Kafka", settings, heap=350), folder / "log")
         self.start()

@@ -15,7 +15,7 @@ import subprocess
 from pathlib import Path
 
 from .checkout import CHECKOUT
-from .process import Process, free_port
+from .process import Process, free_port, run
 
 SUPERUSER = "postgres"
 DATABASE = "topk"
@@ -94,18 +94,16 @@ class Postgres:
             for path in (password_file, self.data, sockets):
                 os.chown(path, account.pw_uid, account.pw_gid)
         as_user = ["setpriv", "--reuid", self.user, "--regid", self.user, "--clear-groups"] if self.user else []
-        subprocess.run([*as_user, self.bindir / "initdb", "--pgdata", self.data, "--username", SUPERUSER,
-                        "--pwfile", password_file, "--auth", "scram-sha-256", "--encoding", "UTF8",
-                        "--locale", "C.UTF-8", "--no-sync"],
-                       check=True, cwd="/", env=clean_environment(), stdout=subprocess.DEVNULL)
+        run([*as_user, self.bindir / "initdb", "--pgdata", self.data, "--username", SUPERUSER,
+             "--pwfile", password_file, "--auth", "scram-sha-256", "--encoding", "UTF8",
+             "--locale", "C.UTF-8", "--no-sync"], cwd="/", env=clean_environment())
         password_file.unlink()
         with open(self.data / "postgresql.auto.conf", "a") as conf:
             conf.write(f"unix_socket_directories = '{sockets}'\n")
             conf.writelines(f"{name} = {value}\n" for name, value in settings.items())
 
     def _run(self, program, *arguments):
-        subprocess.run([self.bindir / program, *arguments], check=True,
-                       env={**clean_environment(), **self.env()})
+        run([self.bindir / program, *arguments], env={**clean_environment(), **self.env()})
 
 
 def install(root):
@@ -119,9 +117,8 @@ def install(root):
     build.mkdir(exist_ok=True)
     with open(build / "make.lock", "w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
-        subprocess.run(["make", "--silent", "--no-print-directory", "-C", CHECKOUT, "install", f"DESTDIR={root}"],
-                       check=True, stdout=subprocess.DEVNULL,
-                       env={name: value for name, value in os.environ.items() if name != "MAKEFLAGS"})
+        run(["make", "--silent", "--no-print-directory", "-C", CHECKOUT, "install", f"DESTDIR={root}"],
+            env={name: value for name, value in os.environ.items() if name != "MAKEFLAGS"})
     return below(root, places["bindir"])
 
 

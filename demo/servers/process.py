@@ -26,6 +26,14 @@ def listening(port):
         return probe.connect_ex(("127.0.0.1", port)) == 0
 
 
+def run(command, **options):
+    """Run a command to its end, silently unless it fails."""
+    outcome = subprocess.run(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+                             text=True, **options)
+    if outcome.returncode != 0:
+        raise ServerFailed(f"{' '.join(map(str, command))} ended with {outcome.returncode}:\n{outcome.stdout}")
+
+
 class Process:
     """One child, writing to a log file, that dies with its parent even by kill -9.
 
@@ -51,12 +59,18 @@ class Process:
             self.child = subprocess.Popen(wrapper + ["--"] + self.command, env=self.env, cwd="/",
                                           stdin=subprocess.DEVNULL, stdout=log, stderr=log,
                                           start_new_session=True)
+        try:
+            self._wait_until(ready, timeout)
+        except BaseException:  # a signal too: nobody else knows of the child yet
+            self.kill()
+            raise
+
+    def _wait_until(self, ready, timeout):
         deadline = time.monotonic() + timeout
         while not ready():
-            if self.child.poll() is not None:
+            if not self.running():
                 raise ServerFailed(f"{self.name} ended with {self.child.returncode}:\n{self.log_tail()}")
             if time.monotonic() > deadline:
-                self.kill()
                 raise ServerFailed(f"{self.name} was not ready in {timeout} s:\n{self.log_tail()}")
             time.sleep(0.05)
 
