@@ -23,6 +23,10 @@
 
 #include "mg/mg.h"
 
+#ifndef pg_noreturn				/* before PostgreSQL 18 */
+#define pg_noreturn _Noreturn
+#endif
+
 /* ---- flat values (topk_value.c) ---- */
 
 /* A flat value: use VARDATA_ANY and VARSIZE_ANY_EXHDR, the header may be short. */
@@ -41,7 +45,7 @@ typedef struct varlena TopkSummary;
 extern MgAllocator topk_allocator(MemoryContext context);
 
 /* Raise the error that belongs to a status other than MG_OK. */
-extern void topk_raise(MgStatus status) pg_attribute_noreturn();
+pg_noreturn extern void topk_raise(MgStatus status);
 
 static inline void
 topk_check(MgStatus status)

@@ -24,7 +24,7 @@ PG_FUNCTION_INFO_V1(topk_to_json);
 
 #define TEXT_KEYS 4
 
-static void text_invalid(const char *problem) pg_attribute_noreturn();
+pg_noreturn static void text_invalid(const char *problem);
 
 static void
 text_invalid(const char *problem)
