@@ -81,7 +81,7 @@ def main(records=1_000_000):
     exit_on_signals()
     with Stack() as stack, tempfile.TemporaryDirectory() as folder:
         consumer = build_consumer(folder)
-        postgres, kafka = stack.postgres(), stack.kafka()
+        postgres, kafka = stack.postgres(settings={"fsync": "on"}), stack.kafka()
         connection = psycopg.connect(postgres.dsn, autocommit=True)
         connection.execute("CREATE EXTENSION IF NOT EXISTS topk_pipeline CASCADE")
         topic = kafka.create_topic("drain", PARTITIONS)

@@ -302,9 +302,11 @@ consumer_close(Consumer *consumer)
 		rd_kafka_queue_io_event_enable(consumer->queue, -1, NULL, 0);
 		rd_kafka_queue_destroy(consumer->queue);
 		rd_kafka_consumer_close(consumer->kafka);
-		rd_kafka_destroy(consumer->kafka);
 	}
+	/* a list holds references that rd_kafka_destroy waits for (librdkafka issue 3796) */
 	rd_kafka_topic_partition_list_destroy(consumer->partitions);
+	if (consumer->kafka != NULL)
+		rd_kafka_destroy(consumer->kafka);
 	if (consumer->fd >= 0)
 		close(consumer->fd);
 	free(consumer);

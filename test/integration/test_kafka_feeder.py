@@ -1,0 +1,398 @@
+"""topk-kafka-feeder against a real broker and a real database."""
+
+import json
+import os
+import random
+import re
+import time
+import urllib.request
+from collections import Counter
+from contextlib import contextmanager
+from datetime import datetime, timedelta, timezone
+
+import pytest
+from confluent_kafka import Producer
+
+PIPELINE = "recently_interacted"
+KILL_RECORDS = int(os.environ.get("KILL_RECORDS", 200_000))
+KILLS = 20
+
+
+def now_ms():
+    return int(time.time() * 1000)
+
+
+def event(entity, **fields):
+    return json.dumps({"entity_id": entity, "user_id": "u-7", "source": "kafka", **fields})
+
+
+def wait_until(condition, timeout=30, what="the condition"):
+    deadline = time.monotonic() + timeout
+    while not (value := condition()):
+        assert time.monotonic() < deadline, f"{what} did not come true within {timeout} s"
+        time.sleep(0.01)
+    return value
+
+
+class Feed:
+    """One topic, the pipeline that is fed from it, and what was sent."""
+
+    def __init__(self, kafka, database, topic, daemon):
+        self.database, self.topic, self.daemon = database, topic, daemon
+        self.producer = Producer({"bootstrap.servers": kafka.brokers, "linger.ms": 5, "log_level": 0,
+                                  "queue.buffering.max.messages": 1_000_000,
+                                  "enable.idempotence": True})
+        self.sent = Counter()
+        database.query("SELECT topk_pipeline.create(%s)", PIPELINE)
+
+    def start(self, *arguments, ready="partitions assigned", **env):
+        return self.daemon("topk-kafka-feeder",
+                           ["--topic", self.topic, "--group", self.topic, *arguments],
+                           env={"TOPK_DSN": self.database.dsn, **env}, ready=ready)
+
+    def start_static(self, *arguments, **options):
+        """As a static member of the group, which may come back at once after a kill -9."""
+        return self.start("-X", f"group.instance.id={self.topic}", *arguments, **options)
+
+    def send(self, value, partition=0, key=None, time_ms=None):
+        """One record of any content."""
+        self.producer.produce(self.topic, value, key=key, partition=partition, timestamp=time_ms or now_ms())
+        self.producer.poll(0)
+
+    def send_events(self, count, entities=1000, partitions=4):
+        """Good events for random entities, remembered in .sent."""
+        for number in range(count):
+            entity = f"e{int(random.paretovariate(0.3)) % entities}"
+            self.send(event(entity), number % partitions)
+            self.sent[entity] += 1
+        assert self.producer.flush(60) == 0
+
+    def counted(self):
+        """What the pipeline says of the last two days (midnight may fall into a test)."""
+        return Counter(dict(self.database.query(
+            "SELECT item, lower_bound FROM topk_pipeline.top(%s, 1000, days => 2)", PIPELINE)))
+
+    def total(self):
+        return self.database.query("SELECT coalesce(sum(records), 0)::bigint "
+                                   "FROM topk_pipeline.window_summary")[0][0]
+
+    def position(self):
+        """The sum of the stored positions, which is the number of records that were dealt with."""
+        return self.database.query("SELECT coalesce(sum(position), 0)::bigint "
+                                   "FROM topk_pipeline.source_position")[0][0]
+
+    def await_position(self, position, timeout=60):
+        wait_until(lambda: self.position() >= position, timeout, f"position {position}")
+
+    def check_exact(self):
+        """Every record that was sent is counted, once."""
+        sent = sum(self.sent.values())
+        self.await_position(sent)
+        assert self.position() == sent
+        assert self.total() == sent
+        assert self.counted() == self.sent
+        assert self.database.query("SELECT topk_is_exact(topk_pipeline.summary(%s, days => 2))",
+                                   PIPELINE) == [(True,)]
+
+
+@pytest.fixture
+def feed(kafka, database, topic, daemon):
+    return Feed(kafka, database, topic, daemon)
+
+
+# ---- counting ----
+
+def test_counts_are_exact_and_follow_later_records(feed):
+    feed.send_events(2000)
+    feed.start()
+    feed.check_exact()
+    feed.send_events(500)
+    feed.check_exact()
+
+
+def test_windows_are_days_of_event_time(feed):
+    today = datetime.now(timezone.utc).replace(hour=0, minute=0, second=0, microsecond=0)
+    expected = {}
+    for days, count in {0: 5, 1: 4, 7: 3, 29: 2}.items():
+        day = today - timedelta(days=days)
+        expected[day] = count
+        for number in range(count):
+            # the last millisecond of a past day belongs to it
+            when = day + timedelta(days=1, milliseconds=-1) if days else day
+            feed.send(event(f"of-day-{days}"), number % 4, time_ms=int(when.timestamp() * 1000))
+    feed.producer.flush()
+    feed.start()
+    feed.await_position(14)
+    assert dict(feed.database.query("SELECT window_start, records FROM topk_pipeline.window_summary")) == expected
+
+
+def test_fields_are_found_by_pointer(feed):
+    when = datetime.now(timezone.utc).replace(microsecond=0) - timedelta(days=2)
+    for tenant, product, quantity in [("a", "p1", 3), ("a", "p2", 1), ("b", "p1", 7)]:
+        feed.send(json.dumps({"type": "track", "messageId": "m", "tenant": tenant,
+                              "timestamp": when.isoformat(),
+                              "properties": {"product_id": product, "quantity": quantity, "x": 1e300}}))
+    feed.producer.flush()
+    feed.start("--entity-field", "/properties/product_id", "--key-field", "/tenant",
+               "--weight-field", "/properties/quantity", "--time-field", "/timestamp")
+    feed.await_position(3)
+    rows = feed.database.query("SELECT key, item, estimate, window_start::date FROM topk_pipeline.window_summary, "
+                               "topk_top(summary) ORDER BY 1, 2")
+    assert rows == [("a", "p1", 3, when.date()), ("a", "p2", 1, when.date()), ("b", "p1", 7, when.date())]
+
+
+def test_once_drains_what_is_there_and_ends(feed):
+    feed.send_events(3000, partitions=2)
+    assert feed.start("--once", ready=None).wait(30) == 0
+    feed.check_exact()
+    assert feed.start("--once", ready=None).wait(30) == 0
+    feed.check_exact()
+
+
+def test_a_record_in_the_quiet_is_visible_at_once(feed):
+    feed.start()
+    delays = []
+    for number in range(30):
+        time.sleep(0.05)
+        sent = time.monotonic()
+        feed.send(event("e"))
+        feed.producer.flush()
+        wait_until(lambda: feed.position() > number)
+        delays.append(time.monotonic() - sent)
+    assert sorted(delays)[15] < 0.1, delays
+
+
+# ---- rejected records ----
+
+DAY_MS = 86_400_000
+BAD = [
+    # value, reason, what a person reads in the detail, age in ms
+    (b"", "empty_value", "no value", 0),
+    (None, "empty_value", "no value", 0),
+    (b"nonsense", "invalid_json", "invalid token near 'nonsense'", 0),
+    (b'{"entity_id":"p"', "invalid_json", "'}' expected near end of file", 0),
+    (b'{"entity_id":"p"} {}', "invalid_json", "end of file expected", 0),
+    (b"caf\xc3\xa9", "invalid_json", "invalid token", 0),
+    (b"[" * 100_000, "invalid_json", "nested deeper than 2048 levels", 0),
+    (b'\x00\x00\x00\x00\x01\x02p', "invalid_json", "at byte", 0),
+    (b'{"entity_id":"\xff\xfe"}', "invalid_utf8", "unable to decode byte 0xff", 0),
+    (b'{"entity_id":"p","x":"\xc3\x28"}', "invalid_utf8", "unable to decode byte 0xc3", 0),
+    (b'{"entity_id":"a\\u0000b"}', "nul_character", "entity_id holds a NUL character", 0),
+    (b'{"entity_id":"a\x00b"}', "nul_character", "control character 0x0", 0),
+    (b'"p"', "not_an_object", "the value is a string; it must be an object", 0),
+    (b'[{"entity_id":"p"}]', "not_an_object", "the value is an array", 0),
+    (b"null", "not_an_object", "the value is null", 0),
+    (b"{}", "missing_entity", "entity_id is missing; it must be a non-empty string", 0),
+    (b'{"entity":"p"}', "missing_entity", "entity_id is missing", 0),
+    (b'{"entity_id":""}', "empty_entity", "entity_id is an empty string", 0),
+    (b'{"entity_id":42}', "wrong_type", "entity_id is a number; it must be a non-empty string", 0),
+    (b'{"entity_id":1e999}', "wrong_type", "entity_id is a number", 0),
+    (b'{"entity_id":null}', "wrong_type", "entity_id is null", 0),
+    (b'{"entity_id":["p"]}', "wrong_type", "entity_id is an array", 0),
+    (b'{"entity_id":true}', "wrong_type", "entity_id is a boolean", 0),
+    (b'{"entity_id":"' + b"x" * 100_000 + b'"}', "too_long", "entity_id is 100000 bytes long; at most 8192", 0),
+    (event("p").encode(), "outside_retention", "older than the retention of 30 days", 30 * DAY_MS + 60_000),
+    (event("p").encode(), "too_far_in_future", "more than the allowed 3600 s ahead", -3_660_000),
+]
+
+
+def test_bad_records_are_kept_whole_and_the_partition_goes_on(feed):
+    feed.start()
+    for value, _, _, age in BAD:
+        feed.send(value, key=b"key \xff", time_ms=now_ms() - age)
+        feed.send(event("good"))
+    feed.producer.flush()
+    feed.await_position(2 * len(BAD))
+    rows = feed.database.query("SELECT position::int, reason, detail, payload, message_key, source, shard "
+                               "FROM topk_pipeline.rejected_record ORDER BY position")
+    assert feed.counted() == {"good": len(BAD)}
+    assert len(rows) == len(BAD)
+    for number, (row, (value, reason, words, _)) in enumerate(zip(rows, BAD)):
+        position, found_reason, detail, payload, key, source, shard = row
+        assert (position, found_reason) == (2 * number, reason), detail
+        assert words in detail
+        assert payload == value or (payload is None and not value)
+        assert (key, source, shard) == (b"key \xff", feed.topic, "0")
+
+
+def test_good_records_of_unusual_form_are_counted(feed):
+    values = [
+        b'{"entity_id":"good","big":123456789012345678901234567890,"x":-1e9999}',
+        b'{"entity_id":7,"entity_id":"good"}',
+        b' \n{"user_id":null,"source":{"a":[]},"entity_id":"\\u0067ood"}\r\n',
+        b'{"entity_id":"good","text":"a\\u0000b"}',
+    ]
+    for value in values:
+        feed.send(value)
+    feed.producer.flush()
+    feed.start()
+    feed.await_position(len(values))
+    assert feed.counted() == {"good": len(values)}
+    assert feed.database.query("SELECT * FROM topk_pipeline.rejected_record") == []
+
+
+# ---- exactly once, whatever happens ----
+
+def test_kill_9_at_random_moments(feed):
+    """KILLS times, while records flow over 4 partitions; small batches, so that a kill finds work under way."""
+    amid_work = 0
+    for number in range(KILLS):
+        feed.send_events(KILL_RECORDS // KILLS)
+        before = feed.position()
+        feeder = feed.start_static("--batch-records", "300", "--batch-ms", "0", ready=None)
+        if number % 4 > 0:
+            feeder.wait_for("partitions assigned")
+            wait_until(lambda: feed.position() > before)
+        time.sleep(random.uniform(0, 0.1))
+        feeder.kill()
+        amid_work += before < feed.position() < sum(feed.sent.values())
+    assert amid_work >= KILLS // 4, "the kills came too late to mean anything"
+    feed.start_static()
+    feed.check_exact()
+
+
+def test_two_feeders_and_one_is_killed_and_restarted(feed):
+    arguments = ["--batch-records", "500"]
+    feeders = [feed.start(*arguments), feed.start(*arguments)]
+    for number in range(4):
+        feed.send_events(5000)
+        if number % 2 == 0:
+            feeders[number // 2].kill()
+        else:
+            feeders[number // 2] = feed.start(*arguments)
+        feed.send_events(5000)
+    feed.check_exact()
+
+
+def test_a_feeder_that_was_thought_dead_changes_nothing(feed):
+    zombie = feed.start("--batch-records", "200")
+    feed.send_events(20_000)
+    wait_until(lambda: feed.position() > 0)
+    with stopped(zombie):
+        feed.start()
+        feed.check_exact()
+        feed.send_events(1000)
+    feed.send_events(1000)
+    feed.check_exact()
+
+
+@contextmanager
+def stopped(daemon):
+    os.kill(daemon.pid, 19)
+    try:
+        yield
+    finally:
+        os.kill(daemon.pid, 18)
+
+
+@pytest.mark.parametrize("how", ["fast", "immediate", "kill"])
+def test_postgresql_is_restarted_amid_work(feed, postgres, how):
+    feeder = feed.start("--batch-records", "200", "--batch-ms", "0")
+    feed.send_events(20_000)
+    wait_until(lambda: feed.position() > 0)
+    postgres.kill() if how == "kill" else postgres.stop(how)
+    feed.send_events(1000)
+    time.sleep(1)
+    postgres.start()
+    back = time.monotonic()
+    feed.check_exact()
+    assert time.monotonic() - back < 15
+    assert feeder.process.running()
+
+
+def test_the_broker_is_restarted_amid_work(feed, kafka):
+    feeder = feed.start("--batch-records", "200")
+    feed.send_events(20_000)
+    kafka.kill()
+    time.sleep(1)
+    kafka.start()
+    feed.send_events(1000)
+    feed.check_exact()
+    assert feeder.process.running()
+
+
+def test_the_database_is_gone_when_the_feeder_starts(feed, postgres):
+    feed.send_events(1000)
+    postgres.stop("fast")
+    feeder = feed.start(ready="PostgreSQL")
+    time.sleep(0.5)
+    assert feeder.process.running()
+    postgres.start()
+    feed.check_exact()
+
+
+# ---- coming and going ----
+
+def test_sigterm_commits_and_leaves_the_group(feed):
+    feeder = feed.start()
+    feed.send_events(1000)
+    feed.await_position(1)
+    started = time.monotonic()
+    assert feeder.terminate() == 0
+    assert time.monotonic() - started < 3
+    feed.send_events(1000)
+    started = time.monotonic()
+    feed.start()
+    feed.check_exact()
+    # a member that did not leave would be waited for until its session ends, 6 s
+    assert time.monotonic() - started < 5
+
+
+def test_sigterm_while_postgresql_is_away(feed, postgres):
+    feeder = feed.start()
+    postgres.stop("fast")
+    feed.send_events(100)
+    feeder.wait_for("PostgreSQL")
+    assert feeder.terminate() == 0
+    postgres.start()
+    feed.start()
+    feed.check_exact()
+
+
+def test_a_stored_position_that_is_gone_stops_the_feeder(feed):
+    feed.send_events(100)
+    assert feed.start("--once", ready=None).wait(30) == 0
+    feed.database.query("UPDATE topk_pipeline.source_position SET position = 1000 WHERE shard = '2'")
+    feeder = feed.start(ready=None)
+    assert feeder.wait(30) == 1
+    assert "stored position is not in the topic any more" in feeder.log()
+    assert "partition=2" in feeder.log() and "delete the row" in feeder.log()
+
+
+@pytest.mark.parametrize("arguments, words", [
+    (["--no-such-option"], "no-such-option"),
+    (["--batch-records", "0"], "batch-records"),
+    (["--entity-field", "entity_id"], "not a JSON Pointer"),
+    (["-X", "no.such=1"], "no.such"),
+    (["-X", "enable.auto.commit=true"], "positions are kept in PostgreSQL"),
+    (["-X", "partition.assignment.strategy=cooperative-sticky"], "only range and roundrobin"),
+    (["--metrics-addr", "nowhere"], "metrics-addr"),
+    (["--dsn", "nonsense"], "dsn"),
+    (["--k", "10"], "publishes 32 items, not 10"),
+])
+def test_a_wrong_configuration_ends_with_2(feed, arguments, words):
+    feeder = feed.start(*arguments, ready=None)
+    assert feeder.wait(10) == 2
+    assert words in feeder.log()
+
+
+def test_a_missing_pipeline_ends_with_1_and_says_how_to_create_it(feed):
+    feeder = feed.start("--pipeline", "other", ready=None)
+    assert feeder.wait(10) == 1
+    assert "topk_pipeline.create('other')" in feeder.log()
+
+
+def test_metrics(feed):
+    feeder = feed.start("--metrics-addr", "127.0.0.1:0")
+    feed.send_events(100)
+    feed.send("nonsense")
+    feed.producer.flush()
+    feed.await_position(101)
+    port = re.search("serving metrics.* port=([0-9]+)", feeder.log())[1]
+    address = f"http://127.0.0.1:{port}"
+    text = urllib.request.urlopen(f"{address}/metrics").read().decode()
+    assert "topk_feeder_records_counted_total 100" in text
+    assert 'topk_feeder_records_rejected_total{reason="invalid_json"} 1' in text
+    assert f'kafka_consumergroup_lag{{consumergroup="{feed.topic}",topic="{feed.topic}",partition="0"}} 0' in text
+    assert urllib.request.urlopen(f"{address}/readyz").status == 200
+    assert urllib.request.urlopen(f"{address}/healthz").status == 200
