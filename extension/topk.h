@@ -108,11 +108,8 @@ typedef struct TopkExpanded
 /* A new, empty summary that lives in a child of the parent, an aggregate's context. */
 extern TopkExpanded *topk_expanded_create(MemoryContext parent, int k);
 
-/*
- * The expanded object that a datum refers to, if it may be modified in place;
- * otherwise a copy that may be, under the parent context.
- */
-extern TopkExpanded *topk_expanded_writable(Datum datum, MemoryContext parent);
+/* The same of a value, which may be flat or expanded. */
+extern TopkExpanded *topk_expanded_copy(MemoryContext parent, Datum value);
 
 /* To be called before each change of the summary. */
 static inline void

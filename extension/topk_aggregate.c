@@ -28,13 +28,17 @@ aggregate_context(FunctionCallInfo fcinfo)
 	return context;
 }
 
-/* The state in argument 0; NULL before the first row that counts. */
+/* The state in argument 0, to be changed in place; NULL before the first row that counts. */
 static TopkExpanded *
 aggregate_state(FunctionCallInfo fcinfo)
 {
+	Datum		value = PG_GETARG_DATUM(0);
+
 	if (PG_ARGISNULL(0))
 		return NULL;
-	return topk_expanded_writable(PG_GETARG_DATUM(0), aggregate_context(fcinfo));
+	if (likely(VARATT_IS_EXTERNAL_EXPANDED_RW(DatumGetPointer(value))))
+		return (TopkExpanded *) DatumGetEOHP(value);
+	return topk_expanded_copy(aggregate_context(fcinfo), value);
 }
 
 /* Nothing to count: the state, or NULL, as it came. */

@@ -66,16 +66,12 @@ topk_expanded_create(MemoryContext parent, int k)
 }
 
 TopkExpanded *
-topk_expanded_writable(Datum datum, MemoryContext parent)
+topk_expanded_copy(MemoryContext parent, Datum value)
 {
-	TopkExpanded *expanded;
+	TopkExpanded *expanded = expanded_new(parent);
 
-	if (VARATT_IS_EXTERNAL_EXPANDED_RW(DatumGetPointer(datum)))
-		return (TopkExpanded *) DatumGetEOHP(datum);
-
-	expanded = expanded_new(parent);
 	expanded->summary = topk_load(expanded->header.eoh_context,
-								  (TopkSummary *) PG_DETOAST_DATUM_PACKED(datum));
+								  (TopkSummary *) PG_DETOAST_DATUM_PACKED(value));
 	return expanded;
 }
 
