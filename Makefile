@@ -57,14 +57,15 @@ MODULE_big = topk
 OBJS = $(patsubst %.c,%.o,$(wildcard extension/*.c lib/mg/*.c))
 EXTENSION = extension/topk extension/topk_pipeline
 DATA = $(wildcard extension/*--*.sql)
-PG_CPPFLAGS = -I$(srcdir)/lib
+PG_CPPFLAGS = -I$(srcdir)/lib $(addprefix -I,$(PRIVATE_HEADERS))
+# Where demo/install.sh puts the server's headers if the system has none.
+PRIVATE_HEADERS = $(wildcard build/server-dev/usr/include/postgresql/$(MAJORVERSION)/server)
 PG_CFLAGS = -Wall -Wextra -Wno-unused-parameter -Wno-sign-compare $(WERROR)
 EXTRA_CLEAN = build/obj build/sanitized build/unit build/topk-* build/regress build/isolation
 # No bitcode: it would need the exact clang that the server was built with.
 override with_llvm = no
 
-# demo/install.sh makes the first one where the system lacks server headers.
-PG_CONFIG ?= $(firstword $(wildcard $(CURDIR)/build/pg_config) pg_config)
+PG_CONFIG ?= pg_config
 PGXS := $(shell $(PG_CONFIG) --pgxs 2>/dev/null)
 ifneq (,$(wildcard $(PGXS)))
 include $(PGXS)

@@ -87,23 +87,14 @@ remove_drop_in()
 # 700 MB that building without bitcode does not touch.
 postgresql_headers()
 {
-	for program in pg_config "$build/pg_config"; do
-		[ ! -e "$("$program" --includedir-server 2>/dev/null)/postgres.h" ] || return 0
+	for server in "$(pg_config --includedir-server)" "$build/server-dev/usr/include/postgresql/$POSTGRESQL/server"; do
+		[ ! -e "$server/postgres.h" ] || return 0
 	done
 	say "PostgreSQL's server headers"
 	rm -rf "$build/server-dev"
 	mkdir -p "$build/server-dev"
 	(cd "$build/server-dev" && apt-get download postgresql-server-dev-$POSTGRESQL && dpkg-deb -x ./*.deb . && rm ./*.deb) \
 		>"$log/headers.log" 2>&1 || fail "$log/headers.log" "cannot download postgresql-server-dev-$POSTGRESQL"
-	cat >"$build/pg_config" <<-EOF
-	#!/bin/sh
-	# The installed server's pg_config, but for the headers, which are here.
-	case \${1-} in
-		--includedir-server) echo $build/server-dev/usr/include/postgresql/$POSTGRESQL/server ;;
-		*) exec /usr/lib/postgresql/$POSTGRESQL/bin/pg_config "\$@" ;;
-	esac
-	EOF
-	chmod +x "$build/pg_config"
 }
 
 # ---- Python ----
@@ -128,7 +119,7 @@ jars()
 	! cmp -s demo/pom.xml "$build/jars/pom.xml" || return 0
 	say 'Apache Kafka and DynamoDB Local'
 	rm -rf "$build/jars"
-	mvn --quiet --batch-mode --file demo/pom.xml -Dmaven.repo.local="$build/maven" -Dmaven.artifact.threads=16 \
+	MAVEN_OPTS=-XX:-UsePerfData mvn --quiet --batch-mode --file demo/pom.xml -Dmaven.repo.local="$build/maven" -Dmaven.artifact.threads=16 \
 		org.apache.maven.plugins:maven-dependency-plugin:3.6.1:copy-dependencies \
 		-DincludeScope=runtime -DoutputDirectory="$build/jars" \
 		>"$log/maven.log" 2>&1 || fail "$log/maven.log" "cannot download Apache Kafka and DynamoDB Local"

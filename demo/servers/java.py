@@ -7,6 +7,6 @@ JARS = CHECKOUT / "build" / "jars"
 
 def java(main_class, *arguments, heap, options=()):
     """The command line for a class of the jars that demo/install.sh downloaded."""
-    return ["java", f"-Xmx{heap}m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1",
+    return ["java", f"-Xmx{heap}m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1", "-XX:-UsePerfData",
             "-Dorg.slf4j.simpleLogger.defaultLogLevel=warn", *options,
             "-classpath", f"{JARS}/*", main_class, *map(str, arguments)]

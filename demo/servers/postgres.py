@@ -128,8 +128,7 @@ def below(root, place):
 
 def pg_config_path(name):
     """A path of the PostgreSQL that the extensions are built for."""
-    private = CHECKOUT / "build" / "pg_config"  # made by demo/install.sh where headers were missing
-    program = os.environ.get("PG_CONFIG") or (private if private.exists() else "pg_config")
+    program = os.environ.get("PG_CONFIG", "pg_config")
     answer = subprocess.run([program, f"--{name}"], check=True, capture_output=True, text=True)
     return Path(answer.stdout.strip()).resolve()
 
