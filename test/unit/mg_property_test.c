@@ -5,6 +5,7 @@
  *
  * TRIALS in the environment sets how many (5000).
  */
+#include "../support/guarantees.h"
 #include "mg/mg.h"
 #include "tap.h"
 
@@ -21,12 +22,6 @@ random_below(uint32_t limit)
 {
 	random_state = random_state * UINT64_C(6364136223846793005) + UINT64_C(1442695040888963407);
 	return (uint32_t) ((random_state >> 33) % limit);
-}
-
-static int
-item_name(uint32_t item, char *name)
-{
-	return sprintf(name, "%u", item);
 }
 
 /* One of four shapes: even, skewed, a few heavy ones amid new ones, and one shape after another. */
@@ -54,14 +49,14 @@ fill(MgSummary *summary, int64_t *truth)
 	int			shape = (int) random_below(4);
 	uint32_t	length = random_below(8) == 0 ? 6000 : random_below(400),
 				distinct = 2 + random_below(random_below(2) ? 60 : ITEMS - 2);
-	char		name[16];
+	char		name[GUARANTEES_NAME_SIZE];
 
 	for (uint32_t i = 0; i < length; i++)
 	{
 		uint32_t	item = random_item(shape, i, distinct);
 		int64_t		weight = random_below(10) < 7 ? 1 : random_below(50);
 
-		if (mg_add(summary, name, (size_t) item_name(item, name), weight) != MG_OK)
+		if (mg_add(summary, name, guarantees_name((int) item, name), weight) != MG_OK)
 			abort();
 		truth[item] += weight;
 	}
@@ -104,56 +99,13 @@ merge(MgSummary *left, MgSummary *right)
 	return left;
 }
 
-/* How many guarantees the final summary breaks. */
-static int
-violations(MgSummary *summary, const int64_t *truth)
-{
-	static int64_t lower[ITEMS],
-				upper[ITEMS];
-	unsigned char *bytes;
-	size_t		size;
-	MgReader	reader;
-	MgItem		item;
-	bool		found;
-	int			bad = 0;
-	int64_t		total = 0;
-
-	mg_encode(summary, MG_FINAL, 0, &bytes, &size);
-	bad += mg_validate(&mg_malloc_allocator, bytes, size, NULL) != MG_OK;
-	mg_reader_open(&reader, bytes, size);
-	for (int i = 0; i < ITEMS; i++)
-	{
-		lower[i] = 0;
-		upper[i] = reader.error;
-		total += truth[i];
-	}
-	bad += reader.total != total || reader.size > reader.k;
-	bad += (reader.k + 1) * reader.error > reader.total;
-	while (mg_reader_next(&reader, &item, &found) == MG_OK && found)
-	{
-		char		name[16];
-		int			number;
-
-		memcpy(name, item.bytes, item.length);
-		name[item.length] = '\0';
-		number = atoi(name);
-		lower[number] = item.lower;
-		upper[number] = item.upper;
-		bad += truth[number] == 0;
-		bad += (truth[number] - item.lower) * (reader.k + 1) > total;
-	}
-	for (int i = 0; i < ITEMS; i++)
-		bad += lower[i] > truth[i] || upper[i] < truth[i];
-	free(bytes);
-	return bad;
-}
-
 static int
 trial(uint64_t seed)
 {
 	static int64_t truth[ITEMS];
 	MgSummary  *parts[PARTS];
 	uint32_t	count;
+	MgReader	final;
 	int			bad;
 
 	random_state = seed * UINT64_C(0x9e3779b97f4a7c15);
@@ -177,7 +129,7 @@ trial(uint64_t seed)
 		if (random_below(2))
 			parts[left] = round_trip(parts[left]);
 	}
-	bad = violations(parts[0], truth);
+	bad = guarantees_broken(parts[0], truth, ITEMS, true, &final);
 	mg_free(parts[0]);
 	return bad;
 }
