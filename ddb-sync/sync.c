@@ -20,6 +20,9 @@
 /* How often a worker that waits for another one to end looks. */
 #define STANDBY_MS 1000
 
+/* A worker that waits longer shows meanwhile that it is alive. */
+#define PROGRESS_MS 10000
+
 typedef struct Sync
 {
 	SyncParts parts;
@@ -299,6 +302,7 @@ wait_for_change(Sync *sync)
 	for (;;)
 	{
 		bool		 any;
+		int			 left;
 		DaemonStatus status;
 
 		/* first, because one may have come with a result, and then the socket stays silent */
@@ -308,9 +312,12 @@ wait_for_change(Sync *sync)
 		notified = notified || any;
 		if (notified && sync->eager && sync->locked)
 			return DAEMON_OK;
-		if (signals_wait(parts->signals, pg_socket(parts->session), POLLIN,
-						 clock_left(sync->next_claim)) != SIGNALS_READY)
+
+		left = clock_left(sync->next_claim);
+		if (left == 0 || signals_wait(parts->signals, pg_socket(parts->session), POLLIN,
+									  left < PROGRESS_MS ? left : PROGRESS_MS) == SIGNALS_STOP)
 			return DAEMON_OK;
+		metrics_progress(parts->metrics);
 	}
 }
 

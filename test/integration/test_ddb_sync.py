@@ -1,6 +1,7 @@
 """topk-ddb-sync against a real PostgreSQL and AWS's DynamoDB Local."""
 
 import json
+import random
 import re
 import struct
 import subprocess
@@ -270,6 +271,24 @@ def test_killed_between_put_and_done(sync, proxy):
     first, second = proxy.puts()
     assert version(second) > version(first) and second["v"] == first["v"]
     assert sync.status().mirrored == version(sync.row()) == version(second)
+
+
+def test_killed_at_random_moments_while_events_come(sync, proxy):
+    truth = {TODAY: 0, TODAY - 1: 0, TODAY - 2: 0}
+    for _ in range(10):
+        worker = sync.start("--interval", "10ms", endpoint=proxy.endpoint, ready=None)
+        until = time.monotonic() + random.uniform(0.02, 0.3)
+        while time.monotonic() < until:
+            for bucket in truth:
+                truth[bucket] += 1
+                sync.ingest({"a": 1}, bucket)
+        worker.kill()
+    sync.once(endpoint=proxy.endpoint)
+    for bucket, total in truth.items():
+        assert sync.counts(bucket) == {"a": total}
+        assert sync.status(bucket).mirrored == version(sync.row(bucket)) and sync.status(bucket).failures == 0
+    versions = [version(item) for item in proxy.puts()]
+    assert len(versions) > 10 and len(set(versions)) == len(versions), "no version twice"
 
 
 def test_dynamodb_away_and_back(sync, proxy):
