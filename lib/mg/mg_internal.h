@@ -9,6 +9,11 @@
 
 #include "mg/mg.h"
 
+/* Counters that even the smallest summary has room for; a fuzzer sets less, so that short inputs purge. */
+#ifndef MG_ROOM_MIN
+#define MG_ROOM_MIN 1024
+#endif
+
 /* Items in memory are addressed by 32-bit offsets, and a server's allocations end at 1 GB. */
 #define MG_ARENA_MAX ((size_t) 0x3fffffff)
 

@@ -104,7 +104,7 @@ mg_free(MgSummary *summary)
 int
 mg_room(int k)
 {
-	return k > 1024 / 8 ? 8 * k : 1024;
+	return 8 * k > MG_ROOM_MIN ? 8 * k : MG_ROOM_MIN;
 }
 
 /* Allocate, or resize what is there. */
