@@ -255,6 +255,8 @@ feeder_resolve(Feeder *feeder)
 {
 	StoreOutcome outcome = store_resolve(feeder->store, feeder->sent);
 
+	if (outcome == STORE_COMMITTED)
+		log_info(feeder->log, "batch was committed, though its answer was lost");
 	return outcome == STORE_PENDING ? feeder_send(feeder) : feeder_outcome(feeder, outcome);
 }
 

@@ -13,6 +13,8 @@ from datetime import datetime, timedelta, timezone
 import pytest
 from confluent_kafka import Producer
 
+from cutting_proxy import CuttingProxy
+
 PIPELINE = "recently_interacted"
 KILL_RECORDS = int(os.environ.get("KILL_RECORDS", 200_000))
 KILLS = 20
@@ -298,6 +300,18 @@ def test_postgresql_is_restarted_amid_work(feed, postgres, how):
     feed.check_exact()
     assert time.monotonic() - back < 15
     assert feeder.process.running()
+
+
+def test_the_connection_is_cut_at_any_byte_of_a_commit(feed, postgres):
+    """Also between a commit and its answer, so that nobody knows whether it was done."""
+    proxy = CuttingProxy(postgres.port, requests=(3000, 60_000), answers=(1500, 2500))
+    dsn = feed.database.dsn.replace(f"port={postgres.port}", f"port={proxy.port}")
+    feeder = feed.start("--batch-records", "100", "--batch-ms", "0", TOPK_DSN=dsn, ready=None)
+    feed.send_events(20_000)
+    feed.check_exact()
+    proxy.close()
+    assert proxy.cuts >= 10
+    assert "batch was committed, though its answer was lost" in feeder.log()
 
 
 def test_the_broker_is_restarted_amid_work(feed, kafka):
