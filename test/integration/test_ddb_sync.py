@@ -471,6 +471,25 @@ def test_a_version_that_does_not_match(sync):
     assert done.status == 1 and "ALTER EXTENSION topk_pipeline UPDATE" in done.log
 
 
+def test_the_documented_grants_suffice(sync):
+    role = f"mirror_of_{sync.database.name}"
+    documented = re.search(r"CREATE ROLE mirror;\n(.*?)```", (CHECKOUT / "docs" / "pipeline.md").read_text(), re.S).group(1)
+    sync.database.query(f"CREATE ROLE {role} LOGIN PASSWORD 'mirror'")
+    try:
+        sync.database.query(documented.replace("TO mirror;", f"TO {role};"))
+        sync.ingest({"a": 1})
+        sync.ingest({"ours": 1}, key="foreign")
+        sync.put_row(key="foreign", **FOREIGN)
+        worker = sync.start("--dsn", f"user={role} password=mirror")
+        worker.wait_for("msg=expired")
+        sync.shows({"a": 1})
+        assert eventually(lambda: sync.status(key="foreign").failures)
+        assert worker.terminate() == 0
+    finally:
+        sync.database.query(f"DROP OWNED BY {role}")
+        sync.database.query(f"DROP ROLE {role}")
+
+
 def test_what_the_session_is_called_and_how_it_is_kept_alive(sync):
     sync.start()
     def named(name):
