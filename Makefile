@@ -17,7 +17,7 @@ help:
 	@echo 'make daemons      build topk-kafka-feeder and topk-ddb-sync in build/'
 	@echo 'make demo         the whole path on real servers; INPUT=file.jsonl for events of your own'
 	@echo 'make check        every test; check-sql, check-isolation, check-unit, check-integration for some (ONLY=pattern)'
-	@echo 'make check-pg17   the SQL tests on PostgreSQL 17, in a Debian 13 root (as root, with mmdebstrap)'
+	@echo 'make check-pg17   the SQL tests on another PostgreSQL (13, 17, 18) in a root of the Debian that has it'
 	@echo 'make bench        what the performance claims are made with'
 	@echo 'make format       indent the C files'
 	@echo 'make clean        remove what was built; distclean also what was downloaded'
@@ -133,8 +133,8 @@ build/sanitized/%.o: %.c
 check-sql check-isolation check-unit check-integration: check-%: all daemons unit-programs
 	@build/venv/bin/python test/run.py $* $(if $(ONLY),--only '$(ONLY)')
 
-check-pg17:
-	@test/pg17.sh
+check-pg13 check-pg17 check-pg18: check-pg%:
+	@test/other_server.sh $*
 
 run-bench:
 	@build/venv/bin/python bench/run.py
@@ -143,6 +143,6 @@ distclean: remove-downloads
 remove-downloads: clean
 	rm -rf build
 
-.PHONY: daemons unit unit-programs check-sql check-isolation check-unit check-integration check-pg17 run-bench remove-downloads
+.PHONY: daemons unit unit-programs check-sql check-isolation check-unit check-integration check-pg13 check-pg17 check-pg18 run-bench remove-downloads
 
 endif

@@ -1,14 +1,21 @@
 #!/bin/sh
-# pg17.sh
-#	  Builds the extensions against PostgreSQL 17, in a Debian 13 root below
-#	  build/, without a warning, and runs pg_regress and the isolation tests there.
+# other_server.sh
+#	  Builds the extensions against another PostgreSQL, without a warning, and runs
+#	  pg_regress and the isolation tests there, in a root of the Debian that has it.
 #
 # Needs root and mmdebstrap.  The first run makes the root, in a minute or two,
 # from wherever this machine's own packages come from; later ones find it.
 set -eu
 
-root=$(cd "$(dirname "$0")/.." && pwd)/build/pg17
-server=/usr/lib/postgresql/17
+version=${1:?usage: other_server.sh 13|17|18}
+case $version in
+	13) suite=bullseye ;;
+	17) suite=trixie ;;
+	18) suite=forky ;;
+	*) echo "no Debian is known for PostgreSQL $version" >&2; exit 1 ;;
+esac
+root=$(cd "$(dirname "$0")/.." && pwd)/build/pg$version
+server=/usr/lib/postgresql/$version
 
 # ---- outside: the root, and this checkout in it ----
 
@@ -16,12 +23,14 @@ make_root()
 {
 	mirror=$(apt-get indextargets --format '$(REPO_URI)' 'Created-By: Packages' 'Label: Debian' | sort -u | head -n 1)
 	rm -rf "$root.new"
+	# The machine's archive may be an old snapshot, or behind a proxy.
+	options=$(apt-config dump Acquire | grep -E '^Acquire::(Check-|https?::)' || :)
 	# The headers' package is only unpacked: it depends on all of LLVM.
-	mmdebstrap --quiet --variant=minbase --include=gcc,libc6-dev,make,postgresql-17 \
+	mmdebstrap --quiet --variant=minbase ${options:+--aptopt="$options"} --include=gcc,libc6-dev,make,postgresql-$version \
 		--essential-hook='mkdir -p "$1/etc/postgresql-common/createcluster.d"' \
 		--essential-hook='echo create_main_cluster = false >"$1/etc/postgresql-common/createcluster.d/topk.conf"' \
-		--customize-hook='chroot "$1" sh -ec "cd /tmp; apt-get download --quiet=2 postgresql-server-dev-17; dpkg-deb -x ./*.deb /; rm ./*.deb"' \
-		trixie "$root.new" "$mirror"
+		--customize-hook='chroot "$1" sh -ec "cd /tmp; apt-get download --quiet=2 postgresql-server-dev-'$version'; dpkg-deb -x ./*.deb /; rm ./*.deb"' \
+		$suite "$root.new" "$mirror"
 	mv "$root.new" "$root"
 }
 
@@ -29,7 +38,7 @@ copy_checkout()
 {
 	rm -rf "$root/topk"
 	mkdir "$root/topk"
-	git ls-files -z --cached --others --exclude-standard Makefile extension lib/mg sql expected test/isolation test/pg17.sh |
+	git ls-files -z --cached --others --exclude-standard Makefile extension lib/mg sql expected test/isolation test/other_server.sh |
 		tar --create --null --files-from=- | tar --extract --no-same-owner --directory="$root/topk"
 }
 
@@ -40,6 +49,7 @@ regress()
 {
 	program=$1 input=$2
 	shift 2
+	[ -e "$1" ] || return 0
 	for file; do
 		set -- "$@" "$(basename "${file%.*}")"
 		shift
@@ -59,11 +69,13 @@ inside()
 	mount -t tmpfs tmpfs /tmp
 	install -d -o postgres /tmp/topk
 	make --silent WERROR=-Werror PG_CONFIG=$server/bin/pg_config install >/dev/null
+	# topk_pipeline has functions with SQL-standard bodies, which came with 14.
+	[ "$version" -ge 14 ] || rm sql/pipeline_* test/isolation/specs/*
 	regress regress/pg_regress . sql/*.sql
 	regress isolation/pg_isolation_regress test/isolation test/isolation/specs/*.spec
 }
 
-if [ "${1-}" = inside ]; then
+if [ "${2-}" = inside ]; then
 	inside
 	exit
 fi
@@ -76,4 +88,4 @@ mkdir -p build
 [ -d "$root" ] || make_root
 copy_checkout
 # Whatever is mounted or started there ends with the script.
-unshare --mount --pid --fork --kill-child --mount-proc --root="$root" sh /topk/test/pg17.sh inside
+unshare --mount --pid --fork --kill-child --mount-proc --root="$root" sh /topk/test/other_server.sh $version inside
