@@ -56,7 +56,7 @@ static const OptionSpec config_options[] = {
 		.type = OPTION_INTEGER, .initial = "200000", .help = "most records in one transaction",
 		.offset = offsetof(FeederConfig, batch_records), .minimum = 1, .maximum = 10000000},
 	{.name = "batch-bytes", .environment = "TOPK_BATCH_BYTES", .metavar = "NUMBER",
-		.type = OPTION_INTEGER, .initial = "33554432",
+		.type = OPTION_INTEGER, .initial = "16777216",
 		.help = "bytes of summaries and rejected records after which a batch is full",
 		.offset = offsetof(FeederConfig, batch_bytes), .minimum = 1, .maximum = 268435456},
 	{.name = "batch-ms", .environment = "TOPK_BATCH_MS", .metavar = "DURATION",

@@ -34,6 +34,7 @@ struct Consumer
 	rd_kafka_topic_partition_list_t *partitions;	/* of the rebalance that waits, else of the assignment */
 	DaemonStatus health;
 	bool		reached;
+	char		last_error[256];	/* of a connection, for the message that Kafka is away */
 	int64_t		next_probe;
 	int64_t		topic_missing_since;	/* 0: it is not missing */
 };
@@ -189,10 +190,11 @@ on_error(rd_kafka_t *kafka, int error, const char *reason, void *opaque)
 		case RD_KAFKA_RESP_ERR__ALL_BROKERS_DOWN:
 			if (consumer->reached)
 				log_warning(consumer->log, "Kafka is away, waiting for it",
-							LOG_TEXT("error", reason));
+							LOG_TEXT("error", consumer->last_error));
 			consumer->reached = false;
 			break;
 		default:
+			snprintf(consumer->last_error, sizeof(consumer->last_error), "%s", reason);
 			log_debug(consumer->log, "Kafka client", LOG_TEXT("error", reason));
 			break;
 	}

@@ -214,15 +214,16 @@ batch_place(const FeedBatch *batch, int64_t time, int64_t now, char detail[FEED_
 	int64_t		ahead = batch->settings->max_ahead_seconds;
 	char		shown[FEED_TIME_SIZE];
 
-	feed_time_format(time, shown);
 	if (time < now - retention * 1000)
 	{
+		feed_time_format(time, shown);
 		snprintf(detail, FEED_DETAIL_SIZE, "the event is of %s, older than the retention of "
 				 "%.4g days", shown, (double) retention / 86400);
 		return FEED_OUTSIDE_RETENTION;
 	}
 	if (time > now + ahead * 1000)
 	{
+		feed_time_format(time, shown);
 		snprintf(detail, FEED_DETAIL_SIZE, "the event is of %s, more than the allowed %lld s ahead "
 				 "of the clock", shown, (long long) ahead);
 		return FEED_TOO_FAR_IN_FUTURE;

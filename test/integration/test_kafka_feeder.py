@@ -9,12 +9,14 @@ import urllib.request
 from collections import Counter
 from contextlib import contextmanager
 from datetime import datetime, timedelta, timezone
+from pathlib import Path
 
 import pytest
 from confluent_kafka import Producer
 
 from cutting_proxy import CuttingProxy
 
+CHECKOUT = Path(__file__).resolve().parents[2]
 PIPELINE = "recently_interacted"
 KILL_RECORDS = int(os.environ.get("KILL_RECORDS", 200_000))
 KILLS = 20
@@ -410,3 +412,9 @@ def test_metrics(feed):
     assert f'kafka_consumergroup_lag{{consumergroup="{feed.topic}",topic="{feed.topic}",partition="0"}} 0' in text
     assert urllib.request.urlopen(f"{address}/readyz").status == 200
     assert urllib.request.urlopen(f"{address}/healthz").status == 200
+
+
+def test_the_documented_options_are_those_of_the_program(daemon):
+    program = daemon("topk-kafka-feeder", ["--help=markdown"])
+    assert program.wait(10) == 0
+    assert program.log() in (CHECKOUT / "docs" / "kafka.md").read_text()
