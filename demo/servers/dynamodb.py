@@ -18,7 +18,7 @@ class DynamoDB:
         self.endpoint = f"http://127.0.0.1:{self.port}"
         server = java("com.amazonaws.services.dynamodbv2.local.main.ServerRunner",
                       "-inMemory", "-sharedDb", "-disableTelemetry", "-port", self.port,
-                      heap=250, options=[f"-Djava.library.path={JARS}"])
+                      heap=250, folder=folder, options=[f"-Djava.library.path={JARS}"])
         self.process = Process("DynamoDB Local", server, Path(folder) / "log")
         self.start()
 

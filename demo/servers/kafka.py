@@ -39,9 +39,9 @@ class Kafka:
         self.brokers = f"127.0.0.1:{self.port}"
         settings = folder / "server.properties"
         settings.write_text(SETTINGS.format(port=self.port, controller_port=controller_port, data=folder / "data"))
-        run(java("kafka.tools.StorageTool", "format", "-t", CLUSTER_ID, "-c", settings, heap=64))
+        run(java("kafka.tools.StorageTool", "format", "-t", CLUSTER_ID, "-c", settings, heap=64, folder=folder))
         self.admin = AdminClient({"bootstrap.servers": self.brokers, "log_level": 0})
-        self.process = Process("Kafka", java("kafka.Kafka", settings, heap=350), folder / "log")
+        self.process = Process("Kafka", java("kafka.Kafka", settings, heap=350, folder=folder), folder / "log")
         self.start()
 
     def env(self):

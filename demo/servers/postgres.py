@@ -9,6 +9,7 @@ import fcntl
 import os
 import pwd
 import secrets
+import shlex
 import shutil
 import signal
 import subprocess
@@ -45,7 +46,9 @@ class Postgres:
         self.user = "postgres" if os.geteuid() == 0 else None
         self.bindir = install(self.folder / "root")
         self._initdb({**SETTINGS, "port": self.port, **(settings or {})})
-        self.process = Process("PostgreSQL", [str(self.bindir / "postgres"), "-D", str(self.data)],
+        # The server under a sanitizer's runtime or valgrind: test/checked_server.sh.
+        wrapper = shlex.split(os.environ.get("POSTGRES_WRAPPER", ""))
+        self.process = Process("PostgreSQL", [*wrapper, str(self.bindir / "postgres"), "-D", str(self.data)],
                                self.folder / "log", env=clean_environment(), user=self.user,
                                death_signal=signal.SIGQUIT)
         self.start()
