@@ -23,7 +23,7 @@
 
 #include "mg/mg.h"
 
-#ifndef pg_noreturn				/* before PostgreSQL 18 */
+#ifndef pg_noreturn /* before PostgreSQL 18 */
 #define pg_noreturn _Noreturn
 #endif
 
@@ -36,13 +36,15 @@ typedef struct varlena TopkSummary;
 #define PG_GETARG_TOPK(n) ((TopkSummary *) PG_DETOAST_DATUM_PACKED(PG_GETARG_DATUM(n)))
 
 /* Enough of it for topk_reader_open alone, so that a large value is not read whole. */
-#define PG_GETARG_TOPK_HEADER(n) \
-	((TopkSummary *) PG_DETOAST_DATUM_SLICE(PG_GETARG_DATUM(n), 0, 64))
+#define PG_GETARG_TOPK_HEADER(n) ((TopkSummary *) PG_DETOAST_DATUM_SLICE(PG_GETARG_DATUM(n), 0, 64))
 
 #define PG_RETURN_TOPK(value) PG_RETURN_POINTER(value)
 
 /* lib/mg's memory, taken from a memory context.  Raises the server's error when there is none. */
 extern MgAllocator topk_allocator(MemoryContext context);
+
+/* The SQLSTATE of a status other than MG_OK; mg_status_message has the words. */
+extern int topk_sqlstate(MgStatus status);
 
 /* Raise the error that belongs to a status other than MG_OK. */
 pg_noreturn extern void topk_raise(MgStatus status);
@@ -55,7 +57,7 @@ topk_check(MgStatus status)
 }
 
 /* The argument k of a function that is not strict. */
-extern int	topk_getarg_k(FunctionCallInfo fcinfo, int argument);
+extern int topk_getarg_k(FunctionCallInfo fcinfo, int argument);
 
 /* A new, empty summary in a memory context. */
 extern MgSummary *topk_create(MemoryContext context, int k);
@@ -92,7 +94,7 @@ extern bool topk_reader_next(MgReader *reader, MgItem *item);
  * nothing to do, a NUL-terminated string otherwise, or raises an error if the
  * bytes are not valid.  Returns the value, or a new one if an item changed.
  */
-typedef char *(*TopkConversion) (const char *bytes, int length);
+typedef char *(*TopkConversion)(const char *bytes, int length);
 
 extern TopkSummary *topk_convert(TopkSummary *value, TopkConversion convert);
 
@@ -101,8 +103,8 @@ extern TopkSummary *topk_convert(TopkSummary *value, TopkConversion convert);
 typedef struct TopkExpanded
 {
 	ExpandedObjectHeader header;
-	MgSummary  *summary;
-	TopkSummary *flat;			/* MG_PARTIAL, between get_flat_size and flatten_into */
+	MgSummary			*summary;
+	TopkSummary			*flat; /* MG_PARTIAL, between get_flat_size and flatten_into */
 } TopkExpanded;
 
 /* A new, empty summary that lives in a child of the parent, an aggregate's context. */
@@ -128,4 +130,4 @@ topk_expanded_touch(TopkExpanded *expanded)
  */
 extern TopkSummary *topk_published(Datum datum);
 
-#endif							/* TOPK_H */
+#endif /* TOPK_H */

@@ -39,8 +39,8 @@ topk_allocator(MemoryContext context)
 	return allocator;
 }
 
-static int
-value_sqlstate(MgStatus status)
+int
+topk_sqlstate(MgStatus status)
 {
 	switch (status)
 	{
@@ -66,18 +66,14 @@ value_sqlstate(MgStatus status)
 void
 topk_raise(MgStatus status)
 {
-	ereport(ERROR,
-			(errcode(value_sqlstate(status)),
-			 errmsg("%s", mg_status_message(status))));
+	ereport(ERROR, (errcode(topk_sqlstate(status)), errmsg("%s", mg_status_message(status))));
 }
 
 int
 topk_getarg_k(FunctionCallInfo fcinfo, int argument)
 {
 	if (PG_ARGISNULL(argument))
-		ereport(ERROR,
-				(errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED),
-				 errmsg("k must not be null")));
+		ereport(ERROR, (errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED), errmsg("k must not be null")));
 	return PG_GETARG_INT32(argument);
 }
 
@@ -94,8 +90,8 @@ topk_create(MemoryContext context, int k)
 MgSummary *
 topk_load(MemoryContext context, const TopkSummary *value)
 {
-	MgReader	reader;
-	MgSummary  *summary;
+	MgReader   reader;
+	MgSummary *summary;
 
 	topk_reader_open(&reader, value);
 	summary = topk_create(context, reader.k);
@@ -113,7 +109,7 @@ TopkSummary *
 topk_store(MgSummary *summary, MgForm form)
 {
 	unsigned char *bytes;
-	size_t		size;
+	size_t		   size;
 
 	topk_check(mg_encode(summary, form, VARHDRSZ, &bytes, &size));
 	if (!AllocSizeIsValid(size))
@@ -141,7 +137,7 @@ topk_reader_open(MgReader *reader, const TopkSummary *value)
 bool
 topk_reader_next(MgReader *reader, MgItem *item)
 {
-	bool		found;
+	bool found;
 
 	CHECK_FOR_INTERRUPTS();
 	topk_check(mg_reader_next(reader, item, &found));
@@ -164,8 +160,8 @@ topk_convert(TopkSummary *value, TopkConversion convert)
 	items = palloc_extended(Max(reader.size, 1) * sizeof(MgItem), MCXT_ALLOC_HUGE);
 	while (topk_reader_next(&reader, &items[count]))
 	{
-		MgItem	   *item = &items[count++];
-		char	   *converted = convert(item->bytes, item->length);
+		MgItem *item = &items[count++];
+		char   *converted = convert(item->bytes, item->length);
 
 		if (converted == item->bytes)
 			continue;
@@ -176,13 +172,12 @@ topk_convert(TopkSummary *value, TopkConversion convert)
 	if (!changed)
 		return value;
 
-	status = mg_from_items(&allocator, reader.k, reader.total, reader.error,
-						   items, count, &summary, &problem);
-	if (status == MG_CORRUPT)	/* two items became one */
-		ereport(ERROR,
-				(errcode(ERRCODE_UNTRANSLATABLE_CHARACTER),
-				 errmsg("could not convert the items of a %s to another encoding: %s",
-						"topk_summary", problem)));
+	status = mg_from_items(&allocator, reader.k, reader.total, reader.error, items, count, &summary,
+						   &problem);
+	if (status == MG_CORRUPT) /* two items became one */
+		ereport(ERROR, (errcode(ERRCODE_UNTRANSLATABLE_CHARACTER),
+						errmsg("could not convert the items of a %s to another encoding: %s",
+							   "topk_summary", problem)));
 	topk_check(status);
 	return topk_store(summary, MG_PARTIAL);
 }

@@ -81,6 +81,24 @@ SELECT pg_temp.problem(format('SELECT ''{"k":3,"total":9,"error":0,"items":[["%s
 SELECT pg_temp.problem(format('SELECT ''{"k":1,"total":9999,"error":0,"items":[%s]}''::topk_summary', string_agg(format('["%s",1,1]', i), ',')))
 FROM generate_series(1, 1025) AS i;
 
+-- from PostgreSQL 16 on, who asks whether an input is valid is told, without an error
+DO $$
+BEGIN
+	IF current_setting('server_version_num')::int >= 160000 THEN
+		ASSERT pg_input_is_valid('{"k":3,"total":9,"error":0,"items":[["a",5,5]]}', 'topk_summary');
+		ASSERT (SELECT count(*) FROM unnest(ARRAY[
+			'', '[]', '{"k":3}', '{"k":"3","total":9,"error":0,"items":[]}',
+			'{"k":100001,"total":9,"error":0,"items":[]}',
+			'{"k":3,"total":9,"error":0,"items":{}}',
+			'{"k":3,"total":9,"error":0,"items":["a"]}',
+			'{"k":3,"total":9,"error":0,"items":[[1,5,5]]}',
+			'{"k":3,"total":9,"error":0,"items":[["a",5,4]]}',
+			'{"k":3,"total":9,"error":0,"items":[],"x":1}',
+			format('{"k":3,"total":9,"error":0,"items":[["%s",5,5]]}', repeat('x', 8193))
+		]) AS input WHERE NOT pg_input_is_valid(input, 'topk_summary')) = 11;
+	END IF;
+END $$;
+
 -- the binary form: COPY lets any bytes through to the receive function
 SELECT current_setting('data_directory') || '/topk_io.copy' AS file \gset
 CREATE TEMP TABLE received (summary topk_summary);
