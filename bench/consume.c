@@ -26,7 +26,7 @@ seconds_now(void)
 static void
 set(rd_kafka_conf_t *conf, const char *name, const char *value)
 {
-	char		problem[256];
+	char problem[256];
 
 	if (rd_kafka_conf_set(conf, name, value, problem, sizeof(problem)) == RD_KAFKA_CONF_OK)
 		return;
@@ -38,8 +38,8 @@ static rd_kafka_t *
 open_consumer(const char *brokers)
 {
 	rd_kafka_conf_t *conf = rd_kafka_conf_new();
-	char		problem[256];
-	rd_kafka_t *kafka;
+	char			 problem[256];
+	rd_kafka_t		*kafka;
 
 	/* as the feeder has them */
 	set(conf, "bootstrap.servers", brokers);
@@ -71,13 +71,13 @@ assign_all(rd_kafka_t *kafka, const char *topic, int count)
 static long
 read_records(rd_kafka_t *kafka, long wanted)
 {
-	rd_kafka_queue_t *queue = rd_kafka_queue_get_consumer(kafka);
+	rd_kafka_queue_t   *queue = rd_kafka_queue_get_consumer(kafka);
 	rd_kafka_message_t *messages[READ_MAX];
-	long		count = 0;
+	long				count = 0;
 
 	while (count < wanted)
 	{
-		ssize_t		taken = rd_kafka_consume_batch_queue(queue, 10, messages, READ_MAX);
+		ssize_t taken = rd_kafka_consume_batch_queue(queue, 10, messages, READ_MAX);
 
 		for (ssize_t i = 0; i < taken; i++)
 		{

@@ -16,28 +16,28 @@ typedef struct FeederConfig
 	CommonOptions common;
 
 	/* Kafka */
-	const char *brokers;
-	const char *topic;
-	const char *group;
-	OptionProperties properties;	/* of librdkafka */
+	const char		*brokers;
+	const char		*topic;
+	const char		*group;
+	OptionProperties properties; /* of librdkafka */
 
 	/* the pipeline */
 	const char *pipeline;
-	const char *source;			/* name of the topic's positions; the topic unless given */
-	int64_t		k;				/* 0: whatever the pipeline has */
+	const char *source; /* name of the topic's positions; the topic unless given */
+	int64_t		k;		/* 0: whatever the pipeline has */
 
 	/* where the fields of an event lie, as JSON Pointers */
 	const char *entity_field;
 	const char *key_field;
 	const char *weight_field;
 	const char *time_field;
-	FeedFields	fields;			/* the same, parsed */
+	FeedFields	fields; /* the same, parsed */
 
 	/* batches */
-	int64_t		batch_records;
-	int64_t		batch_bytes;
-	int64_t		batch_ms;
-	bool		once;
+	int64_t batch_records;
+	int64_t batch_bytes;
+	int64_t batch_ms;
+	bool	once;
 } FeederConfig;
 
 extern const OptionsProgram feeder_program;
@@ -47,6 +47,6 @@ extern const OptionsProgram feeder_program;
  * config_free, whatever the result.
  */
 extern OptionsResult config_parse(int argc, char **argv, FeederConfig *config);
-extern void config_free(FeederConfig *config);
+extern void			 config_free(FeederConfig *config);
 
-#endif							/* KAFKA_CONFIG_H */
+#endif /* KAFKA_CONFIG_H */

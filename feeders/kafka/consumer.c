@@ -25,25 +25,26 @@
 struct Consumer
 {
 	const FeederConfig *config;
-	const Log  *log;
-	rd_kafka_t *kafka;
-	rd_kafka_queue_t *queue;
-	int			fd;				/* eventfd, written when the queue is no longer empty */
-	bool		closing;
-	ConsumerRebalance rebalance;
-	rd_kafka_topic_partition_list_t *partitions;	/* of the rebalance that waits, else of the assignment */
+	const Log		   *log;
+	rd_kafka_t		   *kafka;
+	rd_kafka_queue_t   *queue;
+	int					fd; /* eventfd, written when the queue is no longer empty */
+	bool				closing;
+	ConsumerRebalance	rebalance;
+	rd_kafka_topic_partition_list_t
+				*partitions; /* of the rebalance that waits, else of the assignment */
 	DaemonStatus health;
-	bool		reached;
-	char		last_error[256];	/* of a connection, for the message that Kafka is away */
-	int64_t		next_probe;
-	int64_t		topic_missing_since;	/* 0: it is not missing */
+	bool		 reached;
+	char		 last_error[256]; /* of a connection, for the message that Kafka is away */
+	int64_t		 next_probe;
+	int64_t		 topic_missing_since; /* 0: it is not missing */
 };
 
 typedef struct ConsumerProperty
 {
 	const char *name;
-	const char *value;			/* NULL: filled in at run time */
-	const char *why;			/* not NULL: nobody may change it, because */
+	const char *value; /* NULL: filled in at run time */
+	const char *why;   /* not NULL: nobody may change it, because */
 } ConsumerProperty;
 
 /*
@@ -112,22 +113,22 @@ consumer_conf(const FeederConfig *config, char *problem, size_t problem_size)
 	for (size_t i = 0; i < CONSUMER_PROPERTIES; i++)
 	{
 		if (rd_kafka_conf_set(conf, consumer_properties[i].name,
-							  property_value(&consumer_properties[i], config),
-							  problem, problem_size) != RD_KAFKA_CONF_OK)
+							  property_value(&consumer_properties[i], config), problem,
+							  problem_size) != RD_KAFKA_CONF_OK)
 			goto refused;
 	}
 	for (int i = 0; i < config->properties.count; i++)
 	{
 		const OptionProperty *property = &config->properties.items[i];
-		const char *refusal = property_refusal(property->name, property->value);
+		const char			 *refusal = property_refusal(property->name, property->value);
 
 		if (refusal != NULL)
 		{
 			snprintf(problem, problem_size, "%s can not be set: %s", property->name, refusal);
 			goto refused;
 		}
-		if (rd_kafka_conf_set(conf, property->name, property->value,
-							  problem, problem_size) != RD_KAFKA_CONF_OK)
+		if (rd_kafka_conf_set(conf, property->name, property->value, problem, problem_size) !=
+			RD_KAFKA_CONF_OK)
 			goto refused;
 	}
 	return conf;
@@ -154,7 +155,7 @@ static void
 on_rebalance(rd_kafka_t *kafka, rd_kafka_resp_err_t what,
 			 rd_kafka_topic_partition_list_t *partitions, void *opaque)
 {
-	Consumer   *consumer = opaque;
+	Consumer *consumer = opaque;
 
 	if (consumer->closing || (what != RD_KAFKA_RESP_ERR__ASSIGN_PARTITIONS &&
 							  what != RD_KAFKA_RESP_ERR__REVOKE_PARTITIONS))
@@ -164,15 +165,15 @@ on_rebalance(rd_kafka_t *kafka, rd_kafka_resp_err_t what,
 	}
 	rd_kafka_topic_partition_list_destroy(consumer->partitions);
 	consumer->partitions = rd_kafka_topic_partition_list_copy(partitions);
-	consumer->rebalance = what == RD_KAFKA_RESP_ERR__ASSIGN_PARTITIONS
-		? CONSUMER_ASSIGNED : CONSUMER_REVOKED;
+	consumer->rebalance =
+		what == RD_KAFKA_RESP_ERR__ASSIGN_PARTITIONS ? CONSUMER_ASSIGNED : CONSUMER_REVOKED;
 }
 
 static void
 on_error(rd_kafka_t *kafka, int error, const char *reason, void *opaque)
 {
-	Consumer   *consumer = opaque;
-	char		message[512];
+	Consumer *consumer = opaque;
+	char	  message[512];
 
 	switch (error)
 	{
@@ -215,7 +216,7 @@ on_log(const rd_kafka_t *kafka, int level, const char *facility, const char *tex
 static DaemonStatus
 consumer_create(Consumer *consumer)
 {
-	char		problem[512];
+	char			 problem[512];
 	rd_kafka_conf_t *conf = consumer_conf(consumer->config, problem, sizeof(problem));
 
 	if (conf != NULL)
@@ -242,9 +243,9 @@ consumer_create(Consumer *consumer)
 static DaemonStatus
 consumer_subscribe(Consumer *consumer)
 {
-	static const uint64_t wake = 1;
+	static const uint64_t			 wake = 1;
 	rd_kafka_topic_partition_list_t *topics = rd_kafka_topic_partition_list_new(1);
-	rd_kafka_resp_err_t error;
+	rd_kafka_resp_err_t				 error;
 
 	rd_kafka_topic_partition_list_add(topics, consumer->config->topic, RD_KAFKA_PARTITION_UA);
 	error = rd_kafka_subscribe(consumer->kafka, topics);
@@ -268,7 +269,7 @@ consumer_subscribe(Consumer *consumer)
 DaemonStatus
 consumer_open(const FeederConfig *config, const Log *log, Consumer **consumer)
 {
-	Consumer   *new = calloc(1, sizeof(*new));
+	Consumer *new = calloc(1, sizeof(*new));
 
 	*consumer = NULL;
 	if (new == NULL)
@@ -325,8 +326,8 @@ consumer_fd(const Consumer *consumer)
 size_t
 consumer_read(Consumer *consumer, rd_kafka_message_t **messages, size_t count)
 {
-	uint64_t	wakes;
-	ssize_t		taken;
+	uint64_t wakes;
+	ssize_t	 taken;
 
 	/* before reading the queue, lest a wake-up be lost */
 	while (read(consumer->fd, &wakes, sizeof(wakes)) > 0)
@@ -340,9 +341,11 @@ static DaemonStatus
 consumer_position_gone(Consumer *consumer, const rd_kafka_message_t *message)
 {
 	log_error(consumer->log, "stored position is not in the topic any more",
-			  LOG_TEXT("topic", consumer->config->topic), LOG_INTEGER("partition", message->partition),
+			  LOG_TEXT("topic", consumer->config->topic),
+			  LOG_INTEGER("partition", message->partition),
 			  LOG_TEXT("error", rd_kafka_message_errstr(message)),
-			  LOG_TEXT("hint", "records were deleted before they were read, or the topic was made "
+			  LOG_TEXT("hint",
+					   "records were deleted before they were read, or the topic was made "
 					   "anew; to accept that and go on with the oldest record there is, delete the "
 					   "row of this source and shard from topk_pipeline.source_position"));
 	return DAEMON_FATAL;
@@ -392,8 +395,7 @@ consumer_health(Consumer *consumer)
 	if (consumer->topic_missing_since != 0 &&
 		clock_milliseconds() - consumer->topic_missing_since > TOPIC_GRACE_MS)
 	{
-		log_error(consumer->log, "topic does not exist",
-				  LOG_TEXT("topic", consumer->config->topic),
+		log_error(consumer->log, "topic does not exist", LOG_TEXT("topic", consumer->config->topic),
 				  LOG_TEXT("hint", "create it, or name another (--topic, KAFKA_TOPIC)"));
 		consumer->health = DAEMON_FATAL;
 	}
@@ -460,10 +462,9 @@ consumer_resume(Consumer *consumer)
 DaemonStatus
 consumer_query_end(Consumer *consumer, int32_t partition, int64_t *end)
 {
-	int64_t		start;
-	rd_kafka_resp_err_t error = rd_kafka_query_watermark_offsets(consumer->kafka, consumer->config->topic,
-																 partition, &start, end,
-																 QUERY_TIMEOUT_MS);
+	int64_t				start;
+	rd_kafka_resp_err_t error = rd_kafka_query_watermark_offsets(
+		consumer->kafka, consumer->config->topic, partition, &start, end, QUERY_TIMEOUT_MS);
 
 	return error == RD_KAFKA_RESP_ERR_NO_ERROR ? DAEMON_OK : DAEMON_RETRY;
 }
@@ -471,13 +472,13 @@ consumer_query_end(Consumer *consumer, int32_t partition, int64_t *end)
 int64_t
 consumer_known_end(const Consumer *consumer, int32_t partition)
 {
-	int64_t		start;
-	int64_t		end;
+	int64_t start;
+	int64_t end;
 
-	if (rd_kafka_get_watermark_offsets(consumer->kafka, consumer->config->topic, partition,
-									   &start, &end) != RD_KAFKA_RESP_ERR_NO_ERROR)
+	if (rd_kafka_get_watermark_offsets(consumer->kafka, consumer->config->topic, partition, &start,
+									   &end) != RD_KAFKA_RESP_ERR_NO_ERROR)
 		return -1;
-	return end;					/* RD_KAFKA_OFFSET_INVALID is negative */
+	return end; /* RD_KAFKA_OFFSET_INVALID is negative */
 }
 
 bool

@@ -28,8 +28,8 @@ typedef struct Consumer Consumer;
 typedef enum ConsumerRebalance
 {
 	CONSUMER_STABLE,
-	CONSUMER_ASSIGNED,			/* answer with consumer_assign */
-	CONSUMER_REVOKED			/* answer with consumer_unassign */
+	CONSUMER_ASSIGNED, /* answer with consumer_assign */
+	CONSUMER_REVOKED   /* answer with consumer_unassign */
 } ConsumerRebalance;
 
 /* Are the properties such that a consumer can be made?  Else problem says what is wrong.  Connects nowhere. */
@@ -42,7 +42,7 @@ extern DaemonStatus consumer_open(const FeederConfig *config, const Log *log, Co
 extern void consumer_close(Consumer *consumer);
 
 /* For one's own poll(): readable when consumer_read may have something. */
-extern int	consumer_fd(const Consumer *consumer);
+extern int consumer_fd(const Consumer *consumer);
 
 /*
  * Take at most count messages that have arrived, without waiting; the caller
@@ -63,7 +63,7 @@ extern DaemonStatus consumer_error(Consumer *consumer, const rd_kafka_message_t 
 extern DaemonStatus consumer_health(Consumer *consumer);
 
 /* The rebalance that waits for an answer, and its partitions (valid until the answer). */
-extern ConsumerRebalance consumer_rebalance(const Consumer *consumer);
+extern ConsumerRebalance					  consumer_rebalance(const Consumer *consumer);
 extern const rd_kafka_topic_partition_list_t *consumer_partitions(const Consumer *consumer);
 
 /*
@@ -71,7 +71,7 @@ extern const rd_kafka_topic_partition_list_t *consumer_partitions(const Consumer
  * is discarded.  Serves as the answer to CONSUMER_ASSIGNED, and also, with the same
  * partitions, to go back to other offsets.  FATAL, logged, when refused.
  */
-extern DaemonStatus consumer_assign(Consumer *consumer,
+extern DaemonStatus consumer_assign(Consumer							  *consumer,
 									const rd_kafka_topic_partition_list_t *partitions);
 extern DaemonStatus consumer_unassign(Consumer *consumer);
 
@@ -88,4 +88,4 @@ extern int64_t consumer_known_end(const Consumer *consumer, int32_t partition);
 /* Are brokers reached?  A guess that is refreshed by a probe while they were not. */
 extern bool consumer_reached(Consumer *consumer);
 
-#endif							/* KAFKA_CONSUMER_H */
+#endif /* KAFKA_CONSUMER_H */

@@ -30,41 +30,41 @@
 
 typedef enum SentState
 {
-	SENT_NONE,					/* no batch is under way */
-	SENT_WAITING,				/* PostgreSQL works on it */
-	SENT_UNRESOLVED				/* it failed, or nobody knows: look at the positions, then decide */
+	SENT_NONE,		/* no batch is under way */
+	SENT_WAITING,	/* PostgreSQL works on it */
+	SENT_UNRESOLVED /* it failed, or nobody knows: look at the positions, then decide */
 } SentState;
 
 struct Feeder
 {
 	const FeederConfig *config;
 	const FeedSettings *settings;
-	Store	   *store;
-	const Log  *log;
-	Signals    *signals;
-	Metrics    *metrics;
-	Gauges		gauges;
-	Consumer   *consumer;
-	Partitions	partitions;
-	bool		assigned;		/* an assignment was answered, and stands */
-	bool		restart;		/* the partitions are to be read from their stored positions again */
+	Store			   *store;
+	const Log		   *log;
+	Signals			   *signals;
+	Metrics			   *metrics;
+	Gauges				gauges;
+	Consumer		   *consumer;
+	Partitions			partitions;
+	bool				assigned; /* an assignment was answered, and stands */
+	bool restart; /* the partitions are to be read from their stored positions again */
 
-	FeedBatch  *filling;
-	FeedBatch  *sent;
-	SentState	sent_state;
-	int64_t		sent_at;		/* clock_milliseconds of the last batch sent */
+	FeedBatch *filling;
+	FeedBatch *sent;
+	SentState  sent_state;
+	int64_t	   sent_at; /* clock_milliseconds of the last batch sent */
 
 	rd_kafka_message_t *messages[2 * READ_MAX];
-	size_t		message_count;
-	size_t		message_next;	/* the first that is not in a batch yet */
-	bool		more;			/* the last read left some in Kafka's client */
+	size_t				message_count;
+	size_t				message_next; /* the first that is not in a batch yet */
+	bool				more;		  /* the last read left some in Kafka's client */
 
-	Backoff		backoff;
-	int64_t		retry_at;		/* PostgreSQL is left alone until then */
-	bool		paused;
+	Backoff backoff;
+	int64_t retry_at; /* PostgreSQL is left alone until then */
+	bool	paused;
 
-	int64_t		records;		/* committed since the start */
-	int64_t		rejected;
+	int64_t records; /* committed since the start */
+	int64_t rejected;
 };
 
 /* ---- small questions ---- */
@@ -79,7 +79,7 @@ static bool
 filling_is_full(const Feeder *feeder)
 {
 	return feed_batch_records(feeder->filling) >= feeder->config->batch_records ||
-		feed_batch_bytes(feeder->filling) >= (size_t) feeder->config->batch_bytes;
+		   feed_batch_bytes(feeder->filling) >= (size_t) feeder->config->batch_bytes;
 }
 
 static bool
@@ -101,7 +101,8 @@ feeder_store_failed(Feeder *feeder)
 {
 	const char *problem = pg_problem(feeder->store->session)->message;
 
-	feeder->retry_at = clock_milliseconds() + backoff_failed(&feeder->backoff, feeder->log, problem);
+	feeder->retry_at =
+		clock_milliseconds() + backoff_failed(&feeder->backoff, feeder->log, problem);
 	metrics_ready(feeder->metrics, "postgresql", false);
 	if (!feeder->paused)
 		consumer_pause(feeder->consumer);
@@ -143,10 +144,9 @@ feeder_drop(Feeder *feeder, const char *why)
 {
 	if (!nothing_at_hand(feeder))
 	{
-		log_warning(feeder->log, "batch dropped, its records are read again",
-					LOG_TEXT("why", why),
+		log_warning(feeder->log, "batch dropped, its records are read again", LOG_TEXT("why", why),
 					LOG_INTEGER("records", feed_batch_records(feeder->filling) +
-								feed_batch_records(feeder->sent)));
+											   feed_batch_records(feeder->sent)));
 		gauges_dropped(&feeder->gauges);
 	}
 	if (feeder->sent_state == SENT_WAITING)
@@ -169,9 +169,9 @@ feeder_committed(Feeder *feeder)
 	for (int i = 0; i < feed_batch_shard_count(batch); i++)
 	{
 		const FeedShard *shard = &feed_batch_shards(batch)[i];
-		int32_t		id = (int32_t) strtol(shard->name, NULL, 10);
-		Partition  *partition = partitions_find(&feeder->partitions, id);
-		int64_t		end = consumer_known_end(feeder->consumer, id);
+		int32_t			 id = (int32_t) strtol(shard->name, NULL, 10);
+		Partition		*partition = partitions_find(&feeder->partitions, id);
+		int64_t			 end = consumer_known_end(feeder->consumer, id);
 
 		if (partition == NULL)
 			continue;
@@ -204,11 +204,11 @@ feeder_send(Feeder *feeder)
 static DaemonStatus
 feeder_send_filling(Feeder *feeder)
 {
-	FeedBatch  *batch = feeder->filling;
+	FeedBatch *batch = feeder->filling;
 
 	for (int i = 0; i < feeder->partitions.count; i++)
 	{
-		Partition  *partition = &feeder->partitions.items[i];
+		Partition *partition = &feeder->partitions.items[i];
 
 		if (partition->shard == PARTITION_NO_SHARD)
 			continue;
@@ -234,9 +234,10 @@ feeder_outcome(Feeder *feeder, StoreOutcome outcome)
 		case STORE_MOVED:
 			log_warning(feeder->log, "positions were moved by another feeder",
 						LOG_TEXT("problem", pg_problem(feeder->store->session)->message),
-						LOG_TEXT("hint", "normal once after a rebalance; if it goes on, feeders of "
+						LOG_TEXT("hint",
+								 "normal once after a rebalance; if it goes on, feeders of "
 								 "different consumer groups have the same pipeline and source"));
-			feeder->sent_state = SENT_UNRESOLVED;	/* no call is under way */
+			feeder->sent_state = SENT_UNRESOLVED; /* no call is under way */
 			feeder_drop(feeder, "positions moved");
 			break;
 		case STORE_FAILED:
@@ -279,7 +280,7 @@ filling_is_due(const Feeder *feeder, bool now)
 	if (feeder->sent_state != SENT_NONE || batch_is_empty(feeder->filling))
 		return false;
 	return now || filling_is_full(feeder) ||
-		clock_milliseconds() - feeder->sent_at >= feeder->config->batch_ms;
+		   clock_milliseconds() - feeder->sent_at >= feeder->config->batch_ms;
 }
 
 /* Whatever can be done about PostgreSQL without waiting.  now: don't wait for more records. */
@@ -308,14 +309,14 @@ feeder_store_turn(Feeder *feeder, bool now)
 static int
 feeder_wait_ms(const Feeder *feeder)
 {
-	int64_t		now = clock_milliseconds();
-	int64_t		until = now + WAIT_MAX_MS;
+	int64_t now = clock_milliseconds();
+	int64_t until = now + WAIT_MAX_MS;
 
 	if (feeder->retry_at > now)
 		until = feeder->retry_at < until ? feeder->retry_at : until;
 	else if (filling_is_due(feeder, true))
 	{
-		int64_t		due = feeder->sent_at + feeder->config->batch_ms;
+		int64_t due = feeder->sent_at + feeder->config->batch_ms;
 
 		until = due < until ? due : until;
 	}
@@ -326,14 +327,14 @@ feeder_wait_ms(const Feeder *feeder)
 static void
 feeder_wait(Feeder *feeder, bool kafka)
 {
-	bool		reading = kafka && (feeder->paused || !filling_is_full(feeder));
-	bool		ready = reading && !feeder->paused &&
-		(feeder->more || feeder->message_next < feeder->message_count);
+	bool reading = kafka && (feeder->paused || !filling_is_full(feeder));
+	bool ready = reading && !feeder->paused &&
+				 (feeder->more || feeder->message_next < feeder->message_count);
 	struct pollfd fds[] = {
 		{.fd = kafka ? signals_fd(feeder->signals) : -1, .events = POLLIN},
 		{.fd = reading ? consumer_fd(feeder->consumer) : -1, .events = POLLIN},
 		{.fd = feeder->sent_state == SENT_WAITING ? pg_socket(feeder->store->session) : -1,
-		.events = POLLIN},
+		 .events = POLLIN},
 	};
 
 	if (!ready)
@@ -347,12 +348,13 @@ feeder_wait(Feeder *feeder, bool kafka)
 static DaemonStatus
 feeder_settle(Feeder *feeder, const char *why)
 {
-	int64_t		deadline = clock_milliseconds() + SETTLE_MS;
+	int64_t		 deadline = clock_milliseconds() + SETTLE_MS;
 	DaemonStatus status = feeder_store_turn(feeder, true);
 
 	while (status == DAEMON_OK && !nothing_at_hand(feeder) && clock_milliseconds() < deadline)
 	{
-		if (!pg_session_connected(feeder->store->session) && signals_stop_requested(feeder->signals))
+		if (!pg_session_connected(feeder->store->session) &&
+			signals_stop_requested(feeder->signals))
 			break;
 		feeder_wait(feeder, false);
 		status = feeder_store_turn(feeder, true);
@@ -372,7 +374,7 @@ feeder_find_ends(Feeder *feeder)
 
 	for (int i = 0; i < feeder->partitions.count && status == DAEMON_OK; i++)
 	{
-		Partition  *partition = &feeder->partitions.items[i];
+		Partition *partition = &feeder->partitions.items[i];
 
 		if (feeder->config->once)
 			status = consumer_query_end(feeder->consumer, partition->id, &partition->end);
@@ -384,8 +386,8 @@ feeder_find_ends(Feeder *feeder)
 static DaemonStatus
 feeder_find_positions(Feeder *feeder, rd_kafka_topic_partition_list_t *list)
 {
-	int32_t    *ids = calloc((size_t) list->cnt + 1, sizeof(*ids));
-	int64_t    *positions = calloc((size_t) list->cnt + 1, sizeof(*positions));
+	int32_t		*ids = calloc((size_t) list->cnt + 1, sizeof(*ids));
+	int64_t		*positions = calloc((size_t) list->cnt + 1, sizeof(*positions));
 	DaemonStatus status = DAEMON_FATAL;
 
 	if (ids == NULL || positions == NULL)
@@ -399,13 +401,13 @@ feeder_find_positions(Feeder *feeder, rd_kafka_topic_partition_list_t *list)
 		goto done;
 	for (int i = 0; i < list->cnt; i++)
 	{
-		Partition  *partition = partitions_find(&feeder->partitions, ids[i]);
+		Partition *partition = partitions_find(&feeder->partitions, ids[i]);
 
 		partition->stored = positions[i];
 		partition->tip = positions[i];
 		partition->lag = gauges_lag(&feeder->gauges, ids[i]);
-		list->elems[i].offset = positions[i] == FEED_NO_POSITION
-			? RD_KAFKA_OFFSET_BEGINNING : positions[i];
+		list->elems[i].offset =
+			positions[i] == FEED_NO_POSITION ? RD_KAFKA_OFFSET_BEGINNING : positions[i];
 	}
 
 done:
@@ -477,11 +479,14 @@ static DaemonStatus
 feeder_take(Feeder *feeder, Partition *partition, const rd_kafka_message_t *message, int64_t now)
 {
 	rd_kafka_timestamp_type_t type;
-	int64_t		time = rd_kafka_message_timestamp(message, &type);
-	FeedRecord	record = {.position = message->offset, .time = time >= 0 ? time : FEED_NO_TIME,
-		.key = message->key, .key_length = message->key_len,
-	.payload = message->payload, .payload_length = message->len};
-	char		name[16];
+	int64_t					  time = rd_kafka_message_timestamp(message, &type);
+	FeedRecord				  record = {.position = message->offset,
+										.time = time >= 0 ? time : FEED_NO_TIME,
+										.key = message->key,
+										.key_length = message->key_len,
+										.payload = message->payload,
+										.payload_length = message->len};
+	char					  name[16];
 
 	if (partition->shard == PARTITION_NO_SHARD)
 	{
@@ -500,7 +505,7 @@ feeder_take(Feeder *feeder, Partition *partition, const rd_kafka_message_t *mess
 static DaemonStatus
 feeder_message(Feeder *feeder, const rd_kafka_message_t *message, int64_t now)
 {
-	Partition  *partition = partitions_find(&feeder->partitions, message->partition);
+	Partition *partition = partitions_find(&feeder->partitions, message->partition);
 
 	if (message->err == RD_KAFKA_RESP_ERR__PARTITION_EOF)
 	{
@@ -511,7 +516,7 @@ feeder_message(Feeder *feeder, const rd_kafka_message_t *message, int64_t now)
 	if (message->err != RD_KAFKA_RESP_ERR_NO_ERROR)
 		return consumer_error(feeder->consumer, message);
 	if (partition == NULL)
-		return DAEMON_OK;		/* read ahead of a partition that was taken from us */
+		return DAEMON_OK; /* read ahead of a partition that was taken from us */
 	if (partition->end != PARTITION_NO_END && message->offset >= partition->end - 1)
 	{
 		partition->drained = true;
@@ -526,8 +531,8 @@ static DaemonStatus
 feeder_read(Feeder *feeder)
 {
 	DaemonStatus status = DAEMON_OK;
-	int64_t		now = clock_unix_milliseconds();
-	size_t		taken;
+	int64_t		 now = clock_unix_milliseconds();
+	size_t		 taken;
 
 	if (feeder->message_next == feeder->message_count)
 		feeder->message_next = feeder->message_count = 0;
@@ -576,7 +581,8 @@ feeder_run(Feeder *feeder)
 	DaemonStatus status = DAEMON_OK;
 
 	notify_systemd("READY=1");
-	while (status == DAEMON_OK && !signals_stop_requested(feeder->signals) && !feeder_is_drained(feeder))
+	while (status == DAEMON_OK && !signals_stop_requested(feeder->signals) &&
+		   !feeder_is_drained(feeder))
 	{
 		feeder_wait(feeder, true);
 		status = feeder_turn(feeder);
@@ -588,10 +594,10 @@ feeder_run(Feeder *feeder)
 }
 
 DaemonStatus
-feeder_open(const FeederConfig *config, const FeedSettings *settings, Store *store,
-			const Log *log, Signals *signals, Metrics *metrics, Feeder **feeder)
+feeder_open(const FeederConfig *config, const FeedSettings *settings, Store *store, const Log *log,
+			Signals *signals, Metrics *metrics, Feeder **feeder)
 {
-	Feeder	   *new = calloc(1, sizeof(*new));
+	Feeder *new = calloc(1, sizeof(*new));
 
 	*feeder = NULL;
 	if (new == NULL)

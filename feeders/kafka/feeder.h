@@ -25,8 +25,9 @@ typedef struct Feeder Feeder;
  * arguments must outlive it.  FATAL, logged, when Kafka's client can't be
  * made.
  */
-extern DaemonStatus feeder_open(const FeederConfig *config, const FeedSettings *settings, Store *store,
-								const Log *log, Signals *signals, Metrics *metrics, Feeder **feeder);
+extern DaemonStatus feeder_open(const FeederConfig *config, const FeedSettings *settings,
+								Store *store, const Log *log, Signals *signals, Metrics *metrics,
+								Feeder **feeder);
 
 /*
  * Run until a stop is requested, or with --once until the topic is drained.
@@ -38,4 +39,4 @@ extern DaemonStatus feeder_run(Feeder *feeder);
 /* Leave the consumer group and free everything.  NULL does nothing. */
 extern void feeder_close(Feeder *feeder);
 
-#endif							/* KAFKA_FEEDER_H */
+#endif /* KAFKA_FEEDER_H */

@@ -17,8 +17,8 @@ gauges_open(Gauges *gauges, Metrics *metrics, const FeederConfig *config)
 	gauges->config = config;
 	gauges->counted = metrics_counter(metrics, "topk_feeder_records_counted_total",
 									  "Records counted and committed.", NULL);
-	gauges->batches = metrics_counter(metrics, "topk_feeder_batches_total",
-									  "Batches committed.", NULL);
+	gauges->batches =
+		metrics_counter(metrics, "topk_feeder_batches_total", "Batches committed.", NULL);
 	gauges->dropped = metrics_counter(metrics, "topk_feeder_batches_dropped_total",
 									  "Batches dropped, whose records are read again.", NULL);
 	gauges->commit_seconds = metrics_counter(metrics, "topk_feeder_commit_seconds_total",
@@ -28,7 +28,7 @@ gauges_open(Gauges *gauges, Metrics *metrics, const FeederConfig *config)
 void
 gauges_committed(Gauges *gauges, const FeedBatch *batch, double seconds)
 {
-	int			rejected = feed_batch_rejected_count(batch);
+	int rejected = feed_batch_rejected_count(batch);
 
 	metric_add(gauges->counted, (double) (feed_batch_records(batch) - rejected));
 	metric_add(gauges->batches, 1);
@@ -39,10 +39,9 @@ gauges_committed(Gauges *gauges, const FeedBatch *batch, double seconds)
 		const char *labels[] = {"reason", feed_reason_code(reason), NULL};
 
 		if (gauges->rejected[reason] == NULL)
-			gauges->rejected[reason] = metrics_counter(gauges->metrics,
-													   "topk_feeder_records_rejected_total",
-													   "Records kept in topk_pipeline.rejected_record.",
-													   labels);
+			gauges->rejected[reason] =
+				metrics_counter(gauges->metrics, "topk_feeder_records_rejected_total",
+								"Records kept in topk_pipeline.rejected_record.", labels);
 		metric_add(gauges->rejected[reason], 1);
 	}
 }
@@ -57,11 +56,16 @@ Metric *
 gauges_lag(Gauges *gauges, int32_t partition)
 {
 	char		number[16];
-	const char *labels[] = {"consumergroup", gauges->config->group, "topic", gauges->config->topic,
-	"partition", number, NULL};
+	const char *labels[] = {"consumergroup",
+							gauges->config->group,
+							"topic",
+							gauges->config->topic,
+							"partition",
+							number,
+							NULL};
 
 	snprintf(number, sizeof(number), "%d", partition);
-	return metrics_gauge(gauges->metrics, "kafka_consumergroup_lag",
-						 "Records between the position stored in PostgreSQL and the end of the partition.",
-						 labels);
+	return metrics_gauge(
+		gauges->metrics, "kafka_consumergroup_lag",
+		"Records between the position stored in PostgreSQL and the end of the partition.", labels);
 }

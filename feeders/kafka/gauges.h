@@ -13,13 +13,13 @@
 
 typedef struct Gauges
 {
-	Metrics    *metrics;
+	Metrics			   *metrics;
 	const FeederConfig *config;
-	Metric	   *counted;
-	Metric	   *rejected[FEED_OUT_OF_MEMORY + 1];	/* by reason, made when first met */
-	Metric	   *batches;
-	Metric	   *dropped;
-	Metric	   *commit_seconds;
+	Metric			   *counted;
+	Metric			   *rejected[FEED_OUT_OF_MEMORY + 1]; /* by reason, made when first met */
+	Metric			   *batches;
+	Metric			   *dropped;
+	Metric			   *commit_seconds;
 } Gauges;
 
 extern void gauges_open(Gauges *gauges, Metrics *metrics, const FeederConfig *config);
@@ -33,4 +33,4 @@ extern void gauges_dropped(Gauges *gauges);
 /* The lag of a partition, shown while it is assigned. */
 extern Metric *gauges_lag(Gauges *gauges, int32_t partition);
 
-#endif							/* KAFKA_GAUGES_H */
+#endif /* KAFKA_GAUGES_H */

@@ -23,7 +23,7 @@
 static DaemonStatus
 await_settings(Store *store, const Log *log, Signals *signals, FeedSettings *settings)
 {
-	Backoff		backoff;
+	Backoff		 backoff;
 	DaemonStatus status = DAEMON_RETRY;
 
 	backoff_init(&backoff, "PostgreSQL");
@@ -42,15 +42,16 @@ await_settings(Store *store, const Log *log, Signals *signals, FeedSettings *set
 }
 
 static int
-run_feeder(const FeederConfig *config, const FeedSettings *settings, Store *store,
-		   const Log *log, Signals *signals, Metrics *metrics)
+run_feeder(const FeederConfig *config, const FeedSettings *settings, Store *store, const Log *log,
+		   Signals *signals, Metrics *metrics)
 {
-	Feeder	   *feeder;
+	Feeder		*feeder;
 	DaemonStatus status;
 
 	if (config->k != 0 && config->k != settings->k)
 	{
-		options_error(&feeder_program, "k", "pipeline \"%s\" publishes %d items, not %lld; "
+		options_error(&feeder_program, "k",
+					  "pipeline \"%s\" publishes %d items, not %lld; "
 					  "leave --k (TOPK_K) out, or create a pipeline with that k",
 					  config->pipeline, settings->k, (long long) config->k);
 		return DAEMON_EXIT_CONFIGURATION;
@@ -66,26 +67,29 @@ run_feeder(const FeederConfig *config, const FeedSettings *settings, Store *stor
 static int
 run(const FeederConfig *config, const Log *log, Signals *signals)
 {
-	Store		store;
+	Store		 store;
 	FeedSettings settings;
-	Metrics    *metrics = NULL;
-	int			code = DAEMON_EXIT_FAILURE;
+	Metrics		*metrics = NULL;
+	int			 code = DAEMON_EXIT_FAILURE;
 
-	if (store_open(&store, config->common.dsn, config->pipeline, config->source, log, signals) != DAEMON_OK)
+	if (store_open(&store, config->common.dsn, config->pipeline, config->source, log, signals) !=
+		DAEMON_OK)
 		code = DAEMON_EXIT_CONFIGURATION;
-	else if (metrics_open(log, config->common.metrics_address, STALL_SECONDS, &metrics) == DAEMON_OK)
+	else if (metrics_open(log, config->common.metrics_address, STALL_SECONDS, &metrics) ==
+			 DAEMON_OK)
 	{
 		metrics_ready(metrics, "postgresql", false);
 		metrics_ready(metrics, "kafka", false);
-		log_info(log, "starting", LOG_TEXT("topic", config->topic), LOG_TEXT("group", config->group),
-				 LOG_TEXT("pipeline", config->pipeline), LOG_TEXT("source", config->source));
+		log_info(log, "starting", LOG_TEXT("topic", config->topic),
+				 LOG_TEXT("group", config->group), LOG_TEXT("pipeline", config->pipeline),
+				 LOG_TEXT("source", config->source));
 		switch (await_settings(&store, log, signals, &settings))
 		{
 			case DAEMON_OK:
 				code = run_feeder(config, &settings, &store, log, signals, metrics);
 				break;
 			case DAEMON_RETRY:
-				code = DAEMON_EXIT_OK;	/* stopped while waiting */
+				code = DAEMON_EXIT_OK; /* stopped while waiting */
 				break;
 			case DAEMON_FATAL:
 				break;
@@ -100,9 +104,9 @@ int
 main(int argc, char **argv)
 {
 	FeederConfig config;
-	Signals		signals;
-	Log			log = {.fd = 2, .program = feeder_program.name};
-	int			code = DAEMON_EXIT_FAILURE;
+	Signals		 signals;
+	Log			 log = {.fd = 2, .program = feeder_program.name};
+	int			 code = DAEMON_EXIT_FAILURE;
 
 	switch (config_parse(argc, argv, &config))
 	{

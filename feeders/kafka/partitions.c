@@ -28,8 +28,11 @@ partitions_set(Partitions *partitions, const int32_t *ids, int count)
 	if (partitions->items == NULL)
 		return false;
 	for (int i = 0; i < count; i++)
-		partitions->items[i] = (Partition) {.id = ids[i], .stored = FEED_NO_POSITION,
-			.tip = FEED_NO_POSITION, .shard = PARTITION_NO_SHARD, .end = PARTITION_NO_END};
+		partitions->items[i] = (Partition) {.id = ids[i],
+											.stored = FEED_NO_POSITION,
+											.tip = FEED_NO_POSITION,
+											.shard = PARTITION_NO_SHARD,
+											.end = PARTITION_NO_END};
 	partitions->count = count;
 	qsort(partitions->items, (size_t) count, sizeof(*partitions->items), partition_compare);
 	return true;
@@ -50,8 +53,8 @@ partitions_find(const Partitions *partitions, int32_t id)
 
 	if (partitions->count == 0)
 		return NULL;
-	return bsearch(&key, partitions->items, (size_t) partitions->count,
-				   sizeof(*partitions->items), partition_compare);
+	return bsearch(&key, partitions->items, (size_t) partitions->count, sizeof(*partitions->items),
+				   partition_compare);
 }
 
 bool

@@ -18,20 +18,20 @@
 
 typedef struct Partition
 {
-	int32_t		id;
-	int64_t		stored;			/* known to be committed, or FEED_NO_POSITION */
-	int64_t		tip;			/* position after all batches that were sent, or FEED_NO_POSITION */
-	int			shard;			/* number in the batch that is being filled, or PARTITION_NO_SHARD */
-	int64_t		end;			/* --once: where to stop, or PARTITION_NO_END */
-	bool		drained;		/* --once: everything before end was read */
-	Metric	   *lag;
+	int32_t id;
+	int64_t stored;	 /* known to be committed, or FEED_NO_POSITION */
+	int64_t tip;	 /* position after all batches that were sent, or FEED_NO_POSITION */
+	int		shard;	 /* number in the batch that is being filled, or PARTITION_NO_SHARD */
+	int64_t end;	 /* --once: where to stop, or PARTITION_NO_END */
+	bool	drained; /* --once: everything before end was read */
+	Metric *lag;
 } Partition;
 
 /* All zero is a valid start. */
 typedef struct Partitions
 {
-	Partition  *items;			/* sorted by id */
-	int			count;
+	Partition *items; /* sorted by id */
+	int		   count;
 } Partitions;
 
 /* Hold exactly these partitions, in their initial state.  Returns false when out of memory. */
@@ -44,4 +44,4 @@ extern Partition *partitions_find(const Partitions *partitions, int32_t id);
 /* Are all of them drained? */
 extern bool partitions_drained(const Partitions *partitions);
 
-#endif							/* KAFKA_PARTITIONS_H */
+#endif /* KAFKA_PARTITIONS_H */

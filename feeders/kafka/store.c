@@ -17,11 +17,10 @@
 
 static const PgStatement statement_settings = {
 	"settings", "SELECT k, counters, window_seconds, retention_seconds, max_ahead_seconds, "
-	"summary_type::bigint FROM topk_pipeline.settings($1::text)"
-};
+				"summary_type::bigint FROM topk_pipeline.settings($1::text)"};
 static const PgStatement statement_positions = {
-	"positions", "SELECT shard, \"position\" FROM topk_pipeline.positions($1::text, $2::text, $3::text[])"
-};
+	"positions",
+	"SELECT shard, \"position\" FROM topk_pipeline.positions($1::text, $2::text, $3::text[])"};
 static const PgStatement statement_ingest = {"ingest", FEED_INGEST_SQL};
 
 /* ---- connection ---- */
@@ -34,15 +33,15 @@ store_on_connect(PgSession *session, void *context)
 }
 
 DaemonStatus
-store_open(Store *store, const char *dsn, const char *pipeline, const char *source,
-		   const Log *log, Signals *signals)
+store_open(Store *store, const char *dsn, const char *pipeline, const char *source, const Log *log,
+		   Signals *signals)
 {
 	memset(store, 0, sizeof(*store));
 	store->pipeline = pipeline;
 	store->source = source;
 	store->log = log;
-	store->pg_settings = (PgSettings) {.dsn = dsn, .program = "topk-kafka-feeder",
-		.on_connect = store_on_connect};
+	store->pg_settings =
+		(PgSettings) {.dsn = dsn, .program = "topk-kafka-feeder", .on_connect = store_on_connect};
 	return pg_session_open(&store->pg_settings, log, signals, &store->session);
 }
 
@@ -66,9 +65,9 @@ store_connect(Store *store)
 DaemonStatus
 store_settings(Store *store, FeedSettings *settings)
 {
-	PGresult   *result;
-	DaemonStatus status = pg_call(store->session, &statement_settings, 1, &store->pipeline,
-								  NULL, NULL, &result);
+	PGresult	*result;
+	DaemonStatus status =
+		pg_call(store->session, &statement_settings, 1, &store->pipeline, NULL, NULL, &result);
 
 	if (status != DAEMON_OK)
 		return status;
@@ -98,9 +97,9 @@ store_ask_positions(Store *store, const PgArray *shards, PGresult **result)
 DaemonStatus
 store_positions(Store *store, const int32_t *shards, int count, int64_t *positions)
 {
-	PgArray		names = {0};
-	PGresult   *result = NULL;
-	char		name[16];
+	PgArray		 names = {0};
+	PGresult	*result = NULL;
+	char		 name[16];
 	DaemonStatus status;
 
 	pgarray_start(&names, PGARRAY_TEXT);
@@ -114,7 +113,7 @@ store_positions(Store *store, const int32_t *shards, int count, int64_t *positio
 	status = store_ask_positions(store, &names, &result);
 	for (int row = 0; status == DAEMON_OK && row < PQntuples(result); row++)
 	{
-		int32_t		shard = (int32_t) strtol(pg_get_text(result, row, 0), NULL, 10);
+		int32_t shard = (int32_t) strtol(pg_get_text(result, row, 0), NULL, 10);
 
 		for (int i = 0; i < count; i++)
 		{
@@ -137,15 +136,15 @@ store_send(Store *store, FeedBatch *batch)
 		log_error(store->log, "out of memory");
 		return DAEMON_FATAL;
 	}
-	return pg_send(store->session, &statement_ingest, FEED_INGEST_PARAMETERS,
-				   store->ingest.values, store->ingest.lengths, store->ingest.formats);
+	return pg_send(store->session, &statement_ingest, FEED_INGEST_PARAMETERS, store->ingest.values,
+				   store->ingest.lengths, store->ingest.formats);
 }
 
 StoreOutcome
 store_receive(Store *store, int64_t deadline)
 {
-	PGresult   *result = NULL;
-	bool		finished = false;
+	PGresult	*result = NULL;
+	bool		 finished = false;
 	DaemonStatus status = pg_receive(store->session, deadline, &result, &finished);
 
 	PQclear(result);
@@ -155,7 +154,8 @@ store_receive(Store *store, int64_t deadline)
 			return finished ? STORE_COMMITTED : STORE_PENDING;
 		case DAEMON_RETRY:
 			return strcmp(pg_problem(store->session)->sqlstate, STORE_SQLSTATE_MOVED) == 0
-				? STORE_MOVED : STORE_FAILED;
+					   ? STORE_MOVED
+					   : STORE_FAILED;
 		case DAEMON_FATAL:
 			break;
 	}
@@ -167,9 +167,9 @@ static StoreOutcome
 store_compare(const FeedBatch *batch, const int64_t *positions)
 {
 	const FeedShard *shards = feed_batch_shards(batch);
-	int			count = feed_batch_shard_count(batch);
-	bool		before = true;
-	bool		after = true;
+	int				 count = feed_batch_shard_count(batch);
+	bool			 before = true;
+	bool			 after = true;
 
 	for (int i = 0; i < count; i++)
 	{
@@ -184,9 +184,9 @@ store_compare(const FeedBatch *batch, const int64_t *positions)
 StoreOutcome
 store_resolve(Store *store, const FeedBatch *batch)
 {
-	int			count = feed_batch_shard_count(batch);
-	int32_t    *shards = calloc((size_t) count + 1, sizeof(*shards));
-	int64_t    *positions = calloc((size_t) count + 1, sizeof(*positions));
+	int			 count = feed_batch_shard_count(batch);
+	int32_t		*shards = calloc((size_t) count + 1, sizeof(*shards));
+	int64_t		*positions = calloc((size_t) count + 1, sizeof(*positions));
 	StoreOutcome outcome = STORE_FAILED;
 	DaemonStatus status = DAEMON_FATAL;
 

@@ -22,22 +22,22 @@ typedef struct Store
 	const Log  *log;
 	PgSettings	pg_settings;
 	PgSession  *session;
-	FeedIngest	ingest;	/* parameters of the batch that was sent */
+	FeedIngest	ingest; /* parameters of the batch that was sent */
 } Store;
 
 typedef enum StoreOutcome
 {
-	STORE_PENDING,				/* no answer yet */
+	STORE_PENDING, /* no answer yet */
 	STORE_COMMITTED,
-	STORE_MOVED,				/* the positions are not where the batch expected them; nothing applied */
-	STORE_FAILED,				/* the cause is in pg_problem; perhaps committed: see store_resolve */
-	STORE_FATAL					/* logged */
+	STORE_MOVED,  /* the positions are not where the batch expected them; nothing applied */
+	STORE_FAILED, /* the cause is in pg_problem; perhaps committed: see store_resolve */
+	STORE_FATAL	  /* logged */
 } StoreOutcome;
 
 /* Release store with store_close, whatever the result.  FATAL, logged, if dsn can't be parsed. */
-extern DaemonStatus store_open(Store *store, const char *dsn, const char *pipeline, const char *source,
-							   const Log *log, Signals *signals);
-extern void store_close(Store *store);
+extern DaemonStatus store_open(Store *store, const char *dsn, const char *pipeline,
+							   const char *source, const Log *log, Signals *signals);
+extern void			store_close(Store *store);
 
 /* One try to connect, if not connected. */
 extern DaemonStatus store_connect(Store *store);
@@ -49,7 +49,8 @@ extern DaemonStatus store_settings(Store *store, FeedSettings *settings);
  * The stored positions of count shards, named by numbers: positions[i] of
  * shards[i], or FEED_NO_POSITION.
  */
-extern DaemonStatus store_positions(Store *store, const int32_t *shards, int count, int64_t *positions);
+extern DaemonStatus store_positions(Store *store, const int32_t *shards, int count,
+									int64_t *positions);
 
 /*
  * Send a batch, as one transaction; its answer comes from store_receive.  The batch must
@@ -67,4 +68,4 @@ extern StoreOutcome store_receive(Store *store, int64_t deadline);
  */
 extern StoreOutcome store_resolve(Store *store, const FeedBatch *batch);
 
-#endif							/* KAFKA_STORE_H */
+#endif /* KAFKA_STORE_H */

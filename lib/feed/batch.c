@@ -21,43 +21,43 @@
 /* What identifies a window in the table: compared as bytes. */
 typedef struct BatchWindowId
 {
-	int64_t		bucket;
-	char		key[FEED_KEY_MAX_LENGTH];
+	int64_t bucket;
+	char	key[FEED_KEY_MAX_LENGTH];
 } BatchWindowId;
 
 typedef struct BatchWindow
 {
-	FeedWindow	public;			/* first: a FeedWindow is a BatchWindow */
-	bool		out_of_memory;	/* set by uthash when the table can't grow */
+	FeedWindow public;			  /* first: a FeedWindow is a BatchWindow */
+	bool		   out_of_memory; /* set by uthash when the table can't grow */
 	UT_hash_handle hh;
-	size_t		id_length;
-	char		id[];			/* the used part of a BatchWindowId, and a NUL */
+	size_t		   id_length;
+	char		   id[]; /* the used part of a BatchWindowId, and a NUL */
 } BatchWindow;
 
 struct FeedBatch
 {
 	const FeedSettings *settings;
-	const FeedFields *fields;
-	int64_t		records;
-	size_t		bytes;
+	const FeedFields   *fields;
+	int64_t				records;
+	size_t				bytes;
 
-	BatchWindow *table;			/* uthash */
-	FeedWindow *windows;		/* the same, as a list */
-	BatchWindow *last;			/* of the last event: mostly of the next one too */
+	BatchWindow *table;	  /* uthash */
+	FeedWindow	*windows; /* the same, as a list */
+	BatchWindow *last;	  /* of the last event: mostly of the next one too */
 
-	FeedShard  *shards;
-	int			shard_count;
-	int			shard_room;
+	FeedShard *shards;
+	int		   shard_count;
+	int		   shard_room;
 
 	FeedRejected *rejected;
-	int			rejected_count;
-	int			rejected_room;
+	int			  rejected_count;
+	int			  rejected_room;
 };
 
 FeedBatch *
 feed_batch_create(const FeedSettings *settings, const FeedFields *fields)
 {
-	FeedBatch  *batch = calloc(1, sizeof(*batch));
+	FeedBatch *batch = calloc(1, sizeof(*batch));
 
 	if (batch != NULL)
 	{
@@ -106,8 +106,8 @@ feed_batch_free(FeedBatch *batch)
 static void *
 batch_grow(void *array, int count, int *room, size_t element_size)
 {
-	int			wanted = *room > 0 ? *room * 2 : 8;
-	void	   *grown;
+	int	  wanted = *room > 0 ? *room * 2 : 8;
+	void *grown;
 
 	if (count < *room)
 		return array;
@@ -120,8 +120,8 @@ batch_grow(void *array, int count, int *room, size_t element_size)
 int
 feed_batch_shard(FeedBatch *batch, const char *name, int64_t from)
 {
-	FeedShard  *shards = batch_grow(batch->shards, batch->shard_count, &batch->shard_room,
-									sizeof(*shards));
+	FeedShard *shards =
+		batch_grow(batch->shards, batch->shard_count, &batch->shard_room, sizeof(*shards));
 
 	if (shards == NULL)
 		return -1;
@@ -144,7 +144,7 @@ feed_batch_advance(FeedBatch *batch, int shard, int64_t to)
 static int64_t
 batch_bucket(const FeedBatch *batch, int64_t time)
 {
-	int64_t		window_ms = batch->settings->window_seconds * 1000;
+	int64_t window_ms = batch->settings->window_seconds * 1000;
 
 	return time / window_ms - (time % window_ms < 0 ? 1 : 0);
 }
@@ -157,8 +157,8 @@ batch_add_window(FeedBatch *batch, const BatchWindowId *id, size_t id_length, si
 
 	if (window == NULL)
 		return NULL;
-	if (mg_create(&mg_malloc_allocator, batch->settings->counters,
-				  &window->public.summary) != MG_OK)
+	if (mg_create(&mg_malloc_allocator, batch->settings->counters, &window->public.summary) !=
+		MG_OK)
 	{
 		free(window);
 		return NULL;
@@ -186,8 +186,8 @@ static BatchWindow *
 batch_window(FeedBatch *batch, const FeedEvent *event)
 {
 	BatchWindowId id;
-	size_t		id_length = offsetof(BatchWindowId, key) + event->key_length;
-	BatchWindow *window = batch->last;
+	size_t		  id_length = offsetof(BatchWindowId, key) + event->key_length;
+	BatchWindow	 *window = batch->last;
 
 	id.bucket = batch_bucket(batch, event->time);
 	if (window != NULL && window->public.bucket == id.bucket &&
@@ -210,22 +210,26 @@ batch_window(FeedBatch *batch, const FeedEvent *event)
 static FeedReason
 batch_place(const FeedBatch *batch, int64_t time, int64_t now, char detail[FEED_DETAIL_SIZE])
 {
-	int64_t		retention = batch->settings->retention_seconds;
-	int64_t		ahead = batch->settings->max_ahead_seconds;
-	char		shown[FEED_TIME_SIZE];
+	int64_t retention = batch->settings->retention_seconds;
+	int64_t ahead = batch->settings->max_ahead_seconds;
+	char	shown[FEED_TIME_SIZE];
 
 	if (time < now - retention * 1000)
 	{
 		feed_time_format(time, shown);
-		snprintf(detail, FEED_DETAIL_SIZE, "the event is of %s, older than the retention of "
-				 "%.4g days", shown, (double) retention / 86400);
+		snprintf(detail, FEED_DETAIL_SIZE,
+				 "the event is of %s, older than the retention of "
+				 "%.4g days",
+				 shown, (double) retention / 86400);
 		return FEED_OUTSIDE_RETENTION;
 	}
 	if (time > now + ahead * 1000)
 	{
 		feed_time_format(time, shown);
-		snprintf(detail, FEED_DETAIL_SIZE, "the event is of %s, more than the allowed %lld s ahead "
-				 "of the clock", shown, (long long) ahead);
+		snprintf(detail, FEED_DETAIL_SIZE,
+				 "the event is of %s, more than the allowed %lld s ahead "
+				 "of the clock",
+				 shown, (long long) ahead);
 		return FEED_TOO_FAR_IN_FUTURE;
 	}
 	return FEED_ACCEPTED;
@@ -235,8 +239,8 @@ static FeedReason
 batch_count(FeedBatch *batch, const FeedEvent *event, char detail[FEED_DETAIL_SIZE])
 {
 	BatchWindow *window = batch_window(batch, event);
-	size_t		before;
-	MgStatus	status;
+	size_t		 before;
+	MgStatus	 status;
 
 	if (window == NULL)
 		return FEED_OUT_OF_MEMORY;
@@ -259,7 +263,7 @@ batch_count(FeedBatch *batch, const FeedEvent *event, char detail[FEED_DETAIL_SI
 static void *
 batch_copy(char **memory, const void *bytes, size_t length)
 {
-	void	   *copy = *memory;
+	void *copy = *memory;
 
 	if (bytes == NULL)
 		return NULL;
@@ -270,13 +274,13 @@ batch_copy(char **memory, const void *bytes, size_t length)
 
 /* Keep a rejected record, whole. */
 static bool
-batch_reject(FeedBatch *batch, const FeedRecord *record, int64_t time,
-			 FeedReason reason, const char *detail)
+batch_reject(FeedBatch *batch, const FeedRecord *record, int64_t time, FeedReason reason,
+			 const char *detail)
 {
 	FeedRejected *rejected = batch_grow(batch->rejected, batch->rejected_count,
 										&batch->rejected_room, sizeof(*rejected));
-	size_t		size = strlen(detail) + 1 + record->key_length + record->payload_length;
-	char	   *memory;
+	size_t		  size = strlen(detail) + 1 + record->key_length + record->payload_length;
+	char		 *memory;
 
 	if (rejected == NULL)
 		return false;
@@ -285,9 +289,12 @@ batch_reject(FeedBatch *batch, const FeedRecord *record, int64_t time,
 	if (memory == NULL)
 		return false;
 	rejected += batch->rejected_count++;
-	*rejected = (FeedRejected) {.shard = record->shard, .time = time, .reason = reason,
-		.key_length = record->key_length, .payload_length = record->payload_length,
-		.memory = memory};
+	*rejected = (FeedRejected) {.shard = record->shard,
+								.time = time,
+								.reason = reason,
+								.key_length = record->key_length,
+								.payload_length = record->payload_length,
+								.memory = memory};
 	if (record->sequence != NULL)
 		snprintf(rejected->position, sizeof(rejected->position), "%s", record->sequence);
 	else
@@ -303,13 +310,13 @@ batch_reject(FeedBatch *batch, const FeedRecord *record, int64_t time,
 bool
 feed_batch_take(FeedBatch *batch, const FeedRecord *record, int64_t now)
 {
-	char		detail[FEED_DETAIL_SIZE];
-	FeedEvent	event;
-	FeedReason	reason;
-	bool		taken;
+	char	   detail[FEED_DETAIL_SIZE];
+	FeedEvent  event;
+	FeedReason reason;
+	bool	   taken;
 
-	reason = feed_event_parse(batch->fields, record->payload, record->payload_length,
-							  record->time, &event, detail);
+	reason = feed_event_parse(batch->fields, record->payload, record->payload_length, record->time,
+							  &event, detail);
 	if (reason == FEED_ACCEPTED)
 		reason = batch_place(batch, event.time, now, detail);
 	if (reason == FEED_ACCEPTED)

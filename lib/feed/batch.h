@@ -19,12 +19,12 @@
 /* What the pipeline asks of those who feed it (topk_pipeline.settings). */
 typedef struct FeedSettings
 {
-	int			k;				/* published */
-	int			counters;		/* held per summary */
-	int64_t		window_seconds;
-	int64_t		retention_seconds;
-	int64_t		max_ahead_seconds;	/* how far in the future an event may lie */
-	uint32_t	summary_type;	/* OID of topk_summary */
+	int		 k;		   /* published */
+	int		 counters; /* held per summary */
+	int64_t	 window_seconds;
+	int64_t	 retention_seconds;
+	int64_t	 max_ahead_seconds; /* how far in the future an event may lie */
+	uint32_t summary_type;		/* OID of topk_summary */
 } FeedSettings;
 
 /* No position is stored yet. */
@@ -33,9 +33,9 @@ typedef struct FeedSettings
 /* How far a batch moves one shard (a Kafka partition, a Kinesis shard). */
 typedef struct FeedShard
 {
-	char		name[128];
-	int64_t		from;			/* stored position that the batch builds on, or FEED_NO_POSITION */
-	int64_t		to;				/* the next position to read */
+	char	name[128];
+	int64_t from; /* stored position that the batch builds on, or FEED_NO_POSITION */
+	int64_t to;	  /* the next position to read */
 } FeedShard;
 
 /* The summary of one (key, bucket). */
@@ -45,37 +45,37 @@ struct FeedWindow
 	FeedWindow *next;
 	MgSummary  *summary;
 	int64_t		records;
-	int64_t		bucket;			/* floor(unix seconds / window_seconds) */
+	int64_t		bucket; /* floor(unix seconds / window_seconds) */
 	size_t		key_length;
-	const char *key;			/* ends with a NUL */
+	const char *key; /* ends with a NUL */
 };
 
 /* A record as it came, before anybody looked into it. */
 typedef struct FeedRecord
 {
-	int			shard;			/* from feed_batch_shard */
+	int			shard; /* from feed_batch_shard */
 	int64_t		position;
-	const char *sequence;		/* the position as text, where it is no 64-bit number; else NULL */
-	int64_t		time;			/* Unix milliseconds, or FEED_NO_TIME */
-	const void *key;			/* the message's own key, may be NULL */
+	const char *sequence; /* the position as text, where it is no 64-bit number; else NULL */
+	int64_t		time;	  /* Unix milliseconds, or FEED_NO_TIME */
+	const void *key;	  /* the message's own key, may be NULL */
 	size_t		key_length;
-	const void *payload;		/* may be NULL */
+	const void *payload; /* may be NULL */
 	size_t		payload_length;
 } FeedRecord;
 
 /* A record that can't be counted, whole. */
 typedef struct FeedRejected
 {
-	int			shard;
-	char		position[64];
-	int64_t		time;			/* Unix milliseconds, or FEED_NO_TIME */
-	FeedReason	reason;
-	char	   *detail;
-	void	   *key;			/* NULL: none */
-	size_t		key_length;
-	void	   *payload;		/* NULL: none */
-	size_t		payload_length;
-	char	   *memory;			/* owns the three above */
+	int		   shard;
+	char	   position[64];
+	int64_t	   time; /* Unix milliseconds, or FEED_NO_TIME */
+	FeedReason reason;
+	char	  *detail;
+	void	  *key; /* NULL: none */
+	size_t	   key_length;
+	void	  *payload; /* NULL: none */
+	size_t	   payload_length;
+	char	  *memory; /* owns the three above */
 } FeedRejected;
 
 typedef struct FeedBatch FeedBatch;
@@ -85,7 +85,7 @@ typedef struct FeedBatch FeedBatch;
  * memory.
  */
 extern FeedBatch *feed_batch_create(const FeedSettings *settings, const FeedFields *fields);
-extern void feed_batch_free(FeedBatch *batch);
+extern void		  feed_batch_free(FeedBatch *batch);
 
 /* Make it empty again. */
 extern void feed_batch_reset(FeedBatch *batch);
@@ -94,7 +94,7 @@ extern void feed_batch_reset(FeedBatch *batch);
  * Announce a shard, once a batch, with its stored position; returns the
  * number by which records name it, or -1 when out of memory.
  */
-extern int	feed_batch_shard(FeedBatch *batch, const char *name, int64_t from);
+extern int feed_batch_shard(FeedBatch *batch, const char *name, int64_t from);
 
 /*
  * Count one record, or reject it, and move its shard past it.  now is the
@@ -108,13 +108,13 @@ extern void feed_batch_advance(FeedBatch *batch, int shard, int64_t to);
 
 /* ---- what is in it ---- */
 
-extern int64_t feed_batch_records(const FeedBatch *batch);	/* counted and rejected */
-extern size_t feed_batch_bytes(const FeedBatch *batch);	/* memory that grows with the records */
-extern int	feed_batch_shard_count(const FeedBatch *batch);
-extern const FeedShard *feed_batch_shards(const FeedBatch *batch);
-extern const FeedWindow *feed_batch_windows(const FeedBatch *batch);	/* a list; NULL: none */
-extern int	feed_batch_rejected_count(const FeedBatch *batch);
+extern int64_t feed_batch_records(const FeedBatch *batch); /* counted and rejected */
+extern size_t  feed_batch_bytes(const FeedBatch *batch);   /* memory that grows with the records */
+extern int	   feed_batch_shard_count(const FeedBatch *batch);
+extern const FeedShard	  *feed_batch_shards(const FeedBatch *batch);
+extern const FeedWindow	  *feed_batch_windows(const FeedBatch *batch); /* a list; NULL: none */
+extern int				   feed_batch_rejected_count(const FeedBatch *batch);
 extern const FeedRejected *feed_batch_rejected(const FeedBatch *batch);
 extern const FeedSettings *feed_batch_settings(const FeedBatch *batch);
 
-#endif							/* FEED_BATCH_H */
+#endif /* FEED_BATCH_H */

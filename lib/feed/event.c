@@ -55,9 +55,9 @@ feed_reason_code(FeedReason reason)
 
 /* Write the detail and hand the reason through. */
 static FeedReason
-event_refuse(FeedReason reason, char *detail, const char *format,...)
+event_refuse(FeedReason reason, char *detail, const char *format, ...)
 {
-	va_list		arguments;
+	va_list arguments;
 
 	va_start(arguments, format);
 	vsnprintf(detail, FEED_DETAIL_SIZE, format, arguments);
@@ -101,7 +101,7 @@ event_type_name(const json_t *value)
 static FeedReason
 event_refuse_json(const json_error_t *error, char *detail)
 {
-	FeedReason	reason = FEED_INVALID_JSON;
+	FeedReason reason = FEED_INVALID_JSON;
 
 	switch (json_error_code(error))
 	{
@@ -138,7 +138,7 @@ static FeedReason
 event_load(const void *payload, size_t length, json_t **document, char *detail)
 {
 	json_error_t error;
-	char	   *softened;
+	char		*softened;
 
 	*document = json_loadb(payload, length, EVENT_JSON_FLAGS, &error);
 	if (*document == NULL && json_error_code(&error) == json_error_numeric_overflow)
@@ -156,24 +156,24 @@ event_load(const void *payload, size_t length, json_t **document, char *detail)
 typedef struct EventString
 {
 	const FeedPointer *pointer;
-	FeedReason	missing;
-	FeedReason	empty;
-	size_t		max_length;
+	FeedReason		   missing;
+	FeedReason		   empty;
+	size_t			   max_length;
 } EventString;
 
 static FeedReason
-event_read_string(const EventString *field, json_t *document,
-				  const char **string, size_t *length, char *detail)
+event_read_string(const EventString *field, json_t *document, const char **string, size_t *length,
+				  char *detail)
 {
 	const char *name = event_field_name(field->pointer);
 	json_t	   *value = feed_pointer_get(field->pointer, document);
 
 	if (value == NULL)
-		return event_refuse(field->missing, detail,
-							"%s is missing; it must be a non-empty string", name);
+		return event_refuse(field->missing, detail, "%s is missing; it must be a non-empty string",
+							name);
 	if (!json_is_string(value))
-		return event_refuse(FEED_WRONG_TYPE, detail,
-							"%s is %s; it must be a non-empty string", name, event_type_name(value));
+		return event_refuse(FEED_WRONG_TYPE, detail, "%s is %s; it must be a non-empty string",
+							name, event_type_name(value));
 	*string = json_string_value(value);
 	*length = json_string_length(value);
 	if (*length == 0)
@@ -192,7 +192,7 @@ event_read_string(const EventString *field, json_t *document,
 static bool
 event_whole_number(const json_t *value, int64_t *number)
 {
-	double		real = json_real_value(value);
+	double real = json_real_value(value);
 
 	if (json_is_integer(value))
 	{
@@ -215,10 +215,10 @@ event_read_weight(const FeedPointer *pointer, json_t *document, FeedEvent *event
 	if (value == NULL || !json_is_number(value))
 		return event_refuse(FEED_BAD_WEIGHT, detail, "%s is %s; it must be a whole number", name,
 							value == NULL ? "missing" : event_type_name(value));
-	if (!event_whole_number(value, &event->weight) ||
-		event->weight < 0 || event->weight > FEED_WEIGHT_MAX)
-		return event_refuse(FEED_BAD_WEIGHT, detail, "%s must be a whole number from 0 to %lld", name,
-							(long long) FEED_WEIGHT_MAX);
+	if (!event_whole_number(value, &event->weight) || event->weight < 0 ||
+		event->weight > FEED_WEIGHT_MAX)
+		return event_refuse(FEED_BAD_WEIGHT, detail, "%s must be a whole number from 0 to %lld",
+							name, (long long) FEED_WEIGHT_MAX);
 	return FEED_ACCEPTED;
 }
 
@@ -230,12 +230,15 @@ event_read_time(const FeedPointer *pointer, json_t *document, FeedEvent *event, 
 
 	if (value == NULL)
 		return event_refuse(FEED_BAD_TIME, detail,
-							"%s is missing; it must be an RFC 3339 time or Unix milliseconds", name);
+							"%s is missing; it must be an RFC 3339 time or Unix milliseconds",
+							name);
 	if (json_is_string(value) ? feed_time_parse(json_string_value(value), &event->time)
-		: event_whole_number(value, &event->time))
+							  : event_whole_number(value, &event->time))
 		return FEED_ACCEPTED;
-	return event_refuse(FEED_BAD_TIME, detail, "%s is neither an RFC 3339 time "
-						"(2026-01-31T23:59:59Z) nor a number of Unix milliseconds", name);
+	return event_refuse(FEED_BAD_TIME, detail,
+						"%s is neither an RFC 3339 time "
+						"(2026-01-31T23:59:59Z) nor a number of Unix milliseconds",
+						name);
 }
 
 /* The fields of a document; entity first, so that its reason wins. */
@@ -243,9 +246,9 @@ static FeedReason
 event_read_fields(const FeedFields *fields, json_t *document, FeedEvent *event, char *detail)
 {
 	const EventString entity = {&fields->entity, FEED_MISSING_ENTITY, FEED_EMPTY_ENTITY,
-	MG_ITEM_MAX_LENGTH};
+								MG_ITEM_MAX_LENGTH};
 	const EventString key = {&fields->key, FEED_MISSING_KEY, FEED_EMPTY_KEY, FEED_KEY_MAX_LENGTH};
-	FeedReason	reason;
+	FeedReason		  reason;
 
 	reason = event_read_string(&entity, document, &event->entity, &event->entity_length, detail);
 	if (reason == FEED_ACCEPTED && fields->key.text != NULL)
@@ -260,13 +263,15 @@ event_read_fields(const FeedFields *fields, json_t *document, FeedEvent *event, 
 }
 
 FeedReason
-feed_event_parse(const FeedFields *fields, const void *payload, size_t length,
-				 int64_t record_time, FeedEvent *event, char detail[FEED_DETAIL_SIZE])
+feed_event_parse(const FeedFields *fields, const void *payload, size_t length, int64_t record_time,
+				 FeedEvent *event, char detail[FEED_DETAIL_SIZE])
 {
-	FeedReason	reason;
+	FeedReason reason;
 
-	*event = (FeedEvent) {.key = FEED_KEY_DEFAULT, .key_length = strlen(FEED_KEY_DEFAULT),
-		.weight = 1, .time = record_time};
+	*event = (FeedEvent) {.key = FEED_KEY_DEFAULT,
+						  .key_length = strlen(FEED_KEY_DEFAULT),
+						  .weight = 1,
+						  .time = record_time};
 	if (payload == NULL || length == 0)
 		return event_refuse(FEED_EMPTY_VALUE, detail, "the record has no value");
 	reason = event_load(payload, length, &event->document, detail);

@@ -33,22 +33,22 @@
 typedef enum FeedReason
 {
 	FEED_ACCEPTED,
-	FEED_EMPTY_VALUE,			/* no bytes at all: an empty value or a tombstone */
+	FEED_EMPTY_VALUE, /* no bytes at all: an empty value or a tombstone */
 	FEED_INVALID_JSON,
 	FEED_INVALID_UTF8,
-	FEED_NUL_CHARACTER,			/* PostgreSQL's text has no NUL */
+	FEED_NUL_CHARACTER, /* PostgreSQL's text has no NUL */
 	FEED_NOT_AN_OBJECT,
 	FEED_MISSING_ENTITY,
 	FEED_EMPTY_ENTITY,
 	FEED_MISSING_KEY,
 	FEED_EMPTY_KEY,
-	FEED_WRONG_TYPE,			/* entity or key is there, but no string */
-	FEED_TOO_LONG,				/* entity or key */
+	FEED_WRONG_TYPE, /* entity or key is there, but no string */
+	FEED_TOO_LONG,	 /* entity or key */
 	FEED_BAD_WEIGHT,
-	FEED_BAD_TIME,				/* no event time, or none that can be read */
+	FEED_BAD_TIME, /* no event time, or none that can be read */
 	FEED_OUTSIDE_RETENTION,
 	FEED_TOO_FAR_IN_FUTURE,
-	FEED_OUT_OF_MEMORY			/* no verdict on the event: try again later */
+	FEED_OUT_OF_MEMORY /* no verdict on the event: try again later */
 } FeedReason;
 
 /* The code of a reason ("invalid_json"); static storage. */
@@ -57,10 +57,10 @@ extern const char *feed_reason_code(FeedReason reason);
 /* Where the fields of an event lie; a pointer that is not set takes the default. */
 typedef struct FeedFields
 {
-	FeedPointer entity;			/* always set */
-	FeedPointer key;			/* default: FEED_KEY_DEFAULT */
-	FeedPointer weight;			/* default: 1 */
-	FeedPointer time;			/* default: the record's own time */
+	FeedPointer entity; /* always set */
+	FeedPointer key;	/* default: FEED_KEY_DEFAULT */
+	FeedPointer weight; /* default: 1 */
+	FeedPointer time;	/* default: the record's own time */
 } FeedFields;
 
 /* An event.  The strings belong to document, are NUL-terminated and hold no other NUL. */
@@ -71,7 +71,7 @@ typedef struct FeedEvent
 	const char *key;
 	size_t		key_length;
 	int64_t		weight;
-	int64_t		time;			/* milliseconds since the Unix epoch */
+	int64_t		time; /* milliseconds since the Unix epoch */
 	json_t	   *document;
 } FeedEvent;
 
@@ -86,6 +86,6 @@ typedef struct FeedEvent
 extern FeedReason feed_event_parse(const FeedFields *fields, const void *payload, size_t length,
 								   int64_t record_time, FeedEvent *event,
 								   char detail[FEED_DETAIL_SIZE]);
-extern void feed_event_free(FeedEvent *event);
+extern void		  feed_event_free(FeedEvent *event);
 
-#endif							/* FEED_EVENT_H */
+#endif /* FEED_EVENT_H */

@@ -65,10 +65,11 @@ ingest_add_shards(FeedIngest *ingest, const FeedBatch *batch)
 static bool
 ingest_add_windows(FeedIngest *ingest, FeedBatch *batch)
 {
-	for (const FeedWindow *window = feed_batch_windows(batch); window != NULL; window = window->next)
+	for (const FeedWindow *window = feed_batch_windows(batch); window != NULL;
+		 window = window->next)
 	{
 		unsigned char *bytes;
-		size_t		size;
+		size_t		   size;
 
 		if (mg_encode(window->summary, MG_PARTIAL, 0, &bytes, &size) != MG_OK)
 			return false;
@@ -97,8 +98,8 @@ ingest_add_rejected(FeedIngest *ingest, const FeedBatch *batch)
 							feed_reason_code(rejected->reason));
 		pgarray_append_text(&ingest->arrays[INGEST_REJECTED_DETAILS], rejected->detail);
 		pgarray_append(&ingest->arrays[INGEST_REJECTED_KEYS], rejected->key, rejected->key_length);
-		pgarray_append(&ingest->arrays[INGEST_REJECTED_PAYLOADS],
-					   rejected->payload, rejected->payload_length);
+		pgarray_append(&ingest->arrays[INGEST_REJECTED_PAYLOADS], rejected->payload,
+					   rejected->payload_length);
 	}
 }
 
@@ -107,7 +108,8 @@ feed_ingest_prepare(FeedIngest *ingest, const char *pipeline, const char *source
 {
 	for (int i = INGEST_SHARDS; i < FEED_INGEST_PARAMETERS; i++)
 		pgarray_start(&ingest->arrays[i], i == INGEST_SUMMARIES
-					  ? feed_batch_settings(batch)->summary_type : ingest_element_types[i]);
+											  ? feed_batch_settings(batch)->summary_type
+											  : ingest_element_types[i]);
 	ingest_add_shards(ingest, batch);
 	if (!ingest_add_windows(ingest, batch))
 		return false;

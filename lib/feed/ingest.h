@@ -14,8 +14,8 @@
 #define FEED_INGEST_PARAMETERS 16
 
 /* The type of the summaries follows from the function: its schema is not ours to know. */
-#define FEED_INGEST_SQL \
-	"SELECT topk_pipeline.ingest($1::text, $2::text, $3::text[], $4::bigint[], $5::bigint[], " \
+#define FEED_INGEST_SQL                                                                          \
+	"SELECT topk_pipeline.ingest($1::text, $2::text, $3::text[], $4::bigint[], $5::bigint[], "   \
 	"$6::text[], $7::bigint[], $8::bigint[], $9, $10::text[], $11::text[], $12::timestamptz[], " \
 	"$13::text[], $14::text[], $15::bytea[], $16::bytea[])"
 
@@ -25,7 +25,7 @@ typedef struct FeedIngest
 	const char *values[FEED_INGEST_PARAMETERS];
 	int			lengths[FEED_INGEST_PARAMETERS];
 	int			formats[FEED_INGEST_PARAMETERS];
-	PgArray		arrays[FEED_INGEST_PARAMETERS];	/* private */
+	PgArray		arrays[FEED_INGEST_PARAMETERS]; /* private */
 } FeedIngest;
 
 /*
@@ -37,4 +37,4 @@ extern bool feed_ingest_prepare(FeedIngest *ingest, const char *pipeline, const 
 								FeedBatch *batch);
 extern void feed_ingest_free(FeedIngest *ingest);
 
-#endif							/* FEED_INGEST_H */
+#endif /* FEED_INGEST_H */

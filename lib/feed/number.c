@@ -13,7 +13,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define NUMBER_STAND_IN "-0.5"	/* shorter than any number out of range */
+#define NUMBER_STAND_IN "-0.5" /* shorter than any number out of range */
 
 static const char *
 number_digits(const char *p)
@@ -78,8 +78,8 @@ number_skip_string(char *p, const char *end)
 char *
 feed_number_soften(const char *text, size_t length)
 {
-	char	   *copy = malloc(length + 1);
-	char	   *end = copy + length;
+	char *copy = malloc(length + 1);
+	char *end = copy + length;
 
 	if (copy == NULL)
 		return NULL;

@@ -18,4 +18,4 @@
  */
 extern char *feed_number_soften(const char *text, size_t length);
 
-#endif							/* FEED_NUMBER_H */
+#endif /* FEED_NUMBER_H */

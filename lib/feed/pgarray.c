@@ -26,7 +26,7 @@
 static void
 pgarray_put_int32(char *out, uint32_t number)
 {
-	uint32_t	big_endian = htobe32(number);
+	uint32_t big_endian = htobe32(number);
 
 	memcpy(out, &big_endian, sizeof(big_endian));
 }
@@ -35,14 +35,14 @@ pgarray_put_int32(char *out, uint32_t number)
 static char *
 pgarray_reserve(PgArray *array, size_t more)
 {
-	char	   *end;
+	char *end;
 
 	if (array->failed)
 		return NULL;
 	if (array->size + more > array->capacity)
 	{
-		size_t		capacity = (array->size + more) * 2;
-		char	   *data = realloc(array->data, capacity);
+		size_t capacity = (array->size + more) * 2;
+		char  *data = realloc(array->data, capacity);
 
 		if (data == NULL)
 		{
@@ -71,7 +71,7 @@ pgarray_start(PgArray *array, uint32_t element_type)
 void
 pgarray_append(PgArray *array, const void *bytes, size_t length)
 {
-	char	   *out = pgarray_reserve(array, 4 + (bytes != NULL ? length : 0));
+	char *out = pgarray_reserve(array, 4 + (bytes != NULL ? length : 0));
 
 	if (out == NULL)
 		return;
@@ -97,7 +97,7 @@ pgarray_append_text(PgArray *array, const char *text)
 void
 pgarray_append_bigint(PgArray *array, int64_t number)
 {
-	uint64_t	big_endian = htobe64((uint64_t) number);
+	uint64_t big_endian = htobe64((uint64_t) number);
 
 	pgarray_append(array, &big_endian, sizeof(big_endian));
 }

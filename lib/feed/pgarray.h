@@ -24,13 +24,13 @@
  */
 typedef struct PgArray
 {
-	char	   *data;
-	size_t		size;
-	size_t		capacity;
-	int32_t		count;
-	bool		has_null;
-	bool		failed;
-	uint32_t	element_type;
+	char	*data;
+	size_t	 size;
+	size_t	 capacity;
+	int32_t	 count;
+	bool	 has_null;
+	bool	 failed;
+	uint32_t element_type;
 } PgArray;
 
 extern void pgarray_start(PgArray *array, uint32_t element_type);
@@ -48,4 +48,4 @@ extern void pgarray_finish(PgArray *array);
 
 extern void pgarray_free(PgArray *array);
 
-#endif							/* FEED_PGARRAY_H */
+#endif /* FEED_PGARRAY_H */

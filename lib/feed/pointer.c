@@ -14,7 +14,7 @@
 static const char *
 pointer_unescape(const char *text, FeedPointer *pointer)
 {
-	char	   *out = pointer->tokens;
+	char *out = pointer->tokens;
 
 	for (const char *in = text; *in != '\0'; in++)
 	{
@@ -65,7 +65,7 @@ feed_pointer_free(FeedPointer *pointer)
 static json_t *
 pointer_element(const char *token, json_t *array)
 {
-	size_t		length = strlen(token);
+	size_t		  length = strlen(token);
 	unsigned long index;
 
 	if (length == 0 || length != strspn(token, "0123456789") || (length > 1 && *token == '0'))

@@ -14,9 +14,9 @@
 /* A parsed pointer.  All zero means that no pointer is set. */
 typedef struct FeedPointer
 {
-	char	   *text;			/* as given, for messages; NULL when not set */
-	char	   *tokens;			/* unescaped reference tokens, each ended by a NUL */
-	int			count;
+	char *text;	  /* as given, for messages; NULL when not set */
+	char *tokens; /* unescaped reference tokens, each ended by a NUL */
+	int	  count;
 } FeedPointer;
 
 /*
@@ -25,9 +25,9 @@ typedef struct FeedPointer
  * the pointer with feed_pointer_free.
  */
 extern const char *feed_pointer_parse(const char *text, FeedPointer *pointer);
-extern void feed_pointer_free(FeedPointer *pointer);
+extern void		   feed_pointer_free(FeedPointer *pointer);
 
 /* The value that the pointer leads to in document (borrowed), or NULL when there is none. */
 extern json_t *feed_pointer_get(const FeedPointer *pointer, json_t *document);
 
-#endif							/* FEED_POINTER_H */
+#endif /* FEED_POINTER_H */

@@ -15,8 +15,8 @@
 static int
 time_parse_fraction(const char **text)
 {
-	int			milliseconds = 0;
-	int			unit = 100;
+	int milliseconds = 0;
+	int unit = 100;
 
 	for (; isdigit((unsigned char) **text); (*text)++)
 	{
@@ -29,12 +29,12 @@ time_parse_fraction(const char **text)
 bool
 feed_time_parse(const char *text, int64_t *milliseconds)
 {
-	struct tm	broken_down = {0};
-	struct tm	zone = {0};
-	int			fraction = 0;
-	int			day;
-	int			second;
-	time_t		minute;
+	struct tm broken_down = {0};
+	struct tm zone = {0};
+	int		  fraction = 0;
+	int		  day;
+	int		  second;
+	time_t	  minute;
 
 	if (!isdigit((unsigned char) *text))
 		return false;
@@ -65,11 +65,11 @@ feed_time_parse(const char *text, int64_t *milliseconds)
 void
 feed_time_format(int64_t milliseconds, char text[FEED_TIME_SIZE])
 {
-	time_t		seconds = (time_t) (milliseconds / 1000 - (milliseconds % 1000 < 0 ? 1 : 0));
-	struct tm	broken_down;
+	time_t	  seconds = (time_t) (milliseconds / 1000 - (milliseconds % 1000 < 0 ? 1 : 0));
+	struct tm broken_down;
 
-	if (gmtime_r(&seconds, &broken_down) == NULL ||
-		broken_down.tm_year < -1900 || broken_down.tm_year > 9999 - 1900 ||
+	if (gmtime_r(&seconds, &broken_down) == NULL || broken_down.tm_year < -1900 ||
+		broken_down.tm_year > 9999 - 1900 ||
 		strftime(text, FEED_TIME_SIZE, "%Y-%m-%dT%H:%M:%SZ", &broken_down) == 0)
 		snprintf(text, FEED_TIME_SIZE, "%lld ms", (long long) milliseconds);
 }

@@ -12,17 +12,26 @@
 #include "tap.h"
 
 #define DAY INT64_C(86400000)
-#define NOW (20000 * DAY + DAY / 2)		/* noon of day 20000 */
+#define NOW (20000 * DAY + DAY / 2) /* noon of day 20000 */
 
-static const FeedSettings settings = {.k = 32, .counters = 1000, .window_seconds = 86400,
-	.retention_seconds = 30 * 86400, .max_ahead_seconds = 3600, .summary_type = 0x01020304};
-static FeedFields fields;		/* entity and key */
+static const FeedSettings settings = {.k = 32,
+									  .counters = 1000,
+									  .window_seconds = 86400,
+									  .retention_seconds = 30 * 86400,
+									  .max_ahead_seconds = 3600,
+									  .summary_type = 0x01020304};
+static FeedFields		  fields; /* entity and key */
 
 static bool
 take(FeedBatch *batch, int shard, int64_t position, int64_t time, const char *payload)
 {
-	FeedRecord	record = {.shard = shard, .position = position, .time = time, .payload = payload,
-		.payload_length = payload != NULL ? strlen(payload) : 0, .key = "mk", .key_length = 2};
+	FeedRecord record = {.shard = shard,
+						 .position = position,
+						 .time = time,
+						 .payload = payload,
+						 .payload_length = payload != NULL ? strlen(payload) : 0,
+						 .key = "mk",
+						 .key_length = 2};
 
 	return feed_batch_take(batch, &record, NOW);
 }
@@ -44,23 +53,24 @@ counts(const FeedBatch *batch, const char *key, int64_t bucket, int64_t records,
 	const FeedWindow *w = window(batch, key, bucket);
 
 	return w != NULL && w->records == records && mg_total(w->summary) == records &&
-		mg_size(w->summary) == items && mg_k(w->summary) == 1000;
+		   mg_size(w->summary) == items && mg_k(w->summary) == 1000;
 }
 
 static bool
-rejected_is(const FeedBatch *batch, int i, const char *position, FeedReason reason, const char *detail)
+rejected_is(const FeedBatch *batch, int i, const char *position, FeedReason reason,
+			const char *detail)
 {
 	const FeedRejected *r = &feed_batch_rejected(batch)[i];
 
 	return strcmp(r->position, position) == 0 && r->reason == reason &&
-		strstr(r->detail, detail) != NULL;
+		   strstr(r->detail, detail) != NULL;
 }
 
 static void
 test_windows(FeedBatch *batch)
 {
-	int			a = feed_batch_shard(batch, "0", FEED_NO_POSITION);
-	int			b = feed_batch_shard(batch, "1", 70);
+	int a = feed_batch_shard(batch, "0", FEED_NO_POSITION);
+	int b = feed_batch_shard(batch, "1", 70);
 
 	for (int i = 0; i < 100; i++)
 		take(batch, a, i, NOW, i % 2 ? "{\"e\":\"x\",\"t\":\"k1\"}" : "{\"e\":\"y\",\"t\":\"k2\"}");
@@ -72,9 +82,9 @@ test_windows(FeedBatch *batch)
 	ok(counts(batch, "k1", 19999, 2, 2) && window(batch, "k2", 19999) == NULL,
 	   "each day has its window; the last millisecond of a day belongs to it");
 	ok(feed_batch_records(batch) == 102 && feed_batch_rejected_count(batch) == 0, "102 records");
-	ok(feed_batch_shard_count(batch) == 2 &&
-	   feed_batch_shards(batch)[a].from == FEED_NO_POSITION && feed_batch_shards(batch)[a].to == 100 &&
-	   feed_batch_shards(batch)[b].from == 70 && feed_batch_shards(batch)[b].to == 80,
+	ok(feed_batch_shard_count(batch) == 2 && feed_batch_shards(batch)[a].from == FEED_NO_POSITION &&
+		   feed_batch_shards(batch)[a].to == 100 && feed_batch_shards(batch)[b].from == 70 &&
+		   feed_batch_shards(batch)[b].to == 80,
 	   "positions move past the last record of each shard, over gaps");
 	feed_batch_advance(batch, b, 90);
 	ok(feed_batch_shards(batch)[b].to == 90, "a position moves without a record");
@@ -85,29 +95,33 @@ test_retention(FeedBatch *batch)
 {
 	int			shard = feed_batch_shard(batch, "0", 0);
 	const char *event = "{\"e\":\"x\",\"t\":\"k\"}";
-	int64_t		times[] = {NOW - 30 * DAY, NOW - 30 * DAY - 1, NOW + 3600000, NOW + 3600001,
-	INT64_MAX, -1};
+	int64_t		times[] = {NOW - 30 * DAY, NOW - 30 * DAY - 1, NOW + 3600000,
+						   NOW + 3600001,  INT64_MAX,		   -1};
 
 	for (int i = 0; i < 6; i++)
 		take(batch, shard, i, times[i], event);
 	ok(feed_batch_records(batch) == 6 && feed_batch_rejected_count(batch) == 4 &&
-	   counts(batch, "k", 19970, 1, 1) && counts(batch, "k", 20000, 1, 1),
+		   counts(batch, "k", 19970, 1, 1) && counts(batch, "k", 20000, 1, 1),
 	   "the edges of what the pipeline keeps are inside");
 	ok(rejected_is(batch, 0, "1", FEED_OUTSIDE_RETENTION, "older than the retention of 30 days"),
 	   "older: %s", feed_batch_rejected(batch)[0].detail);
 	ok(rejected_is(batch, 1, "3", FEED_TOO_FAR_IN_FUTURE, "more than the allowed 3600 s ahead"),
 	   "ahead: %s", feed_batch_rejected(batch)[1].detail);
 	ok(rejected_is(batch, 2, "4", FEED_TOO_FAR_IN_FUTURE, "9223372036854775807 ms") &&
-	   rejected_is(batch, 3, "5", FEED_OUTSIDE_RETENTION, "1969-12-31T23:59:59Z"),
+		   rejected_is(batch, 3, "5", FEED_OUTSIDE_RETENTION, "1969-12-31T23:59:59Z"),
 	   "times beyond all calendars");
 }
 
 static void
 test_rejected(FeedBatch *batch)
 {
-	int			shard = feed_batch_shard(batch, "shardId-0", FEED_NO_POSITION);
-	FeedRecord	record = {.shard = shard, .position = 6, .time = NOW, .payload = "\0bad",
-	.payload_length = 4, .sequence = "49590338271490256608559692538361571095921575989136588898"};
+	int					shard = feed_batch_shard(batch, "shardId-0", FEED_NO_POSITION);
+	FeedRecord			record = {.shard = shard,
+								  .position = 6,
+								  .time = NOW,
+								  .payload = "\0bad",
+								  .payload_length = 4,
+								  .sequence = "49590338271490256608559692538361571095921575989136588898"};
 	const FeedRejected *r;
 
 	take(batch, shard, 5, NOW, NULL);
@@ -115,7 +129,8 @@ test_rejected(FeedBatch *batch)
 	r = feed_batch_rejected(batch);
 	ok(feed_batch_rejected_count(batch) == 2 && feed_batch_windows(batch) == NULL, "two rejected");
 	ok(r[0].payload == NULL && r[0].key_length == 2 && memcmp(r[0].key, "mk", 2) == 0 &&
-	   r[0].reason == FEED_EMPTY_VALUE && r[0].time == NOW, "a tombstone keeps its key");
+		   r[0].reason == FEED_EMPTY_VALUE && r[0].time == NOW,
+	   "a tombstone keeps its key");
 	ok(r[1].key == NULL && r[1].payload_length == 4 && memcmp(r[1].payload, "\0bad", 4) == 0,
 	   "the payload is kept, whole");
 	ok(strcmp(r[1].position, record.sequence) == 0, "a position of 185 bits is kept");
@@ -134,11 +149,11 @@ elements(const FeedIngest *ingest, int parameter)
 static void
 test_ingest(FeedBatch *batch)
 {
-	FeedIngest	ingest = {0};
-	int			a = feed_batch_shard(batch, "0", FEED_NO_POSITION);
-	int			b = feed_batch_shard(batch, "1", 7);
-	int			expected[] = {2, 2, 2, 3, 3, 3, 3, 1, 1, 1, 1, 1, 1, 1};
-	bool		all = true;
+	FeedIngest ingest = {0};
+	int		   a = feed_batch_shard(batch, "0", FEED_NO_POSITION);
+	int		   b = feed_batch_shard(batch, "1", 7);
+	int		   expected[] = {2, 2, 2, 3, 3, 3, 3, 1, 1, 1, 1, 1, 1, 1};
+	bool	   all = true;
 
 	take(batch, a, 0, NOW, "{\"e\":\"x\",\"t\":\"k1\"}");
 	take(batch, a, 1, NOW, "{\"e\":\"x\",\"t\":\"k2\"}");
@@ -146,19 +161,22 @@ test_ingest(FeedBatch *batch)
 	take(batch, b, 8, NOW, "{\"e\":5}");
 	ok(feed_ingest_prepare(&ingest, "p", "topic", batch), "a batch becomes parameters");
 	ok(strcmp(ingest.values[0], "p") == 0 && ingest.formats[0] == 0 &&
-	   strcmp(ingest.values[1], "topic") == 0 && ingest.lengths[1] == 5, "pipeline and source are text");
+		   strcmp(ingest.values[1], "topic") == 0 && ingest.lengths[1] == 5,
+	   "pipeline and source are text");
 	for (int i = 2; i < FEED_INGEST_PARAMETERS; i++)
 	{
 		if (elements(&ingest, i) != expected[i - 2] || ingest.formats[i] != 1)
 			all = false;
 	}
 	ok(all, "2 shards, 3 windows, 1 rejected record");
-	ok(memcmp(ingest.values[8] + 8, "\1\2\3\4", 4) == 0, "summaries have the type that the server named");
+	ok(memcmp(ingest.values[8] + 8, "\1\2\3\4", 4) == 0,
+	   "summaries have the type that the server named");
 	ok(ingest.values[3][7] == 1 && ingest.values[4][7] == 0, "no stored position is a NULL");
 
 	feed_batch_reset(batch);
 	ok(feed_ingest_prepare(&ingest, "p", "topic", batch) && elements(&ingest, 2) == 0 &&
-	   ingest.lengths[2] == 12, "an empty batch is empty arrays");
+		   ingest.lengths[2] == 12,
+	   "an empty batch is empty arrays");
 	feed_ingest_free(&ingest);
 }
 
@@ -166,10 +184,10 @@ test_ingest(FeedBatch *batch)
 static void
 test_nothing_is_cut(FeedBatch *batch)
 {
-	int			shard = feed_batch_shard(batch, "0", 0);
-	char		text[64];
-	FeedIngest	ingest = {0};
-	MgReader	reader;
+	int		   shard = feed_batch_shard(batch, "0", 0);
+	char	   text[64];
+	FeedIngest ingest = {0};
+	MgReader   reader;
 
 	for (int i = 0; i < 5000; i++)
 	{
@@ -178,7 +196,7 @@ test_nothing_is_cut(FeedBatch *batch)
 	}
 	feed_ingest_prepare(&ingest, "p", "s", batch);
 	ok(mg_reader_open(&reader, ingest.values[8] + 24, (size_t) ingest.lengths[8] - 24) == MG_OK &&
-	   reader.size == 5000 && reader.error == 0 && reader.total == 5000 && reader.k == 1000,
+		   reader.size == 5000 && reader.error == 0 && reader.total == 5000 && reader.k == 1000,
 	   "5000 entities reach the server, though the summary keeps 1000");
 	feed_ingest_free(&ingest);
 }
@@ -186,21 +204,21 @@ test_nothing_is_cut(FeedBatch *batch)
 int
 main(void)
 {
-	static void (*const tests[]) (FeedBatch *) = {
-		test_windows, test_retention, test_rejected, test_ingest, test_nothing_is_cut
-	};
-	FeedBatch  *batch;
+	static void (*const tests[])(FeedBatch *) = {test_windows, test_retention, test_rejected,
+												 test_ingest, test_nothing_is_cut};
+	FeedBatch *batch;
 
 	feed_pointer_parse("/e", &fields.entity);
 	feed_pointer_parse("/t", &fields.key);
 	batch = feed_batch_create(&settings, &fields);
 	for (size_t i = 0; i < sizeof(tests) / sizeof(tests[0]); i++)
 	{
-		tests[i] (batch);
+		tests[i](batch);
 		feed_batch_reset(batch);
 		ok(feed_batch_records(batch) == 0 && feed_batch_bytes(batch) == 0 &&
-		   feed_batch_windows(batch) == NULL && feed_batch_shard_count(batch) == 0 &&
-		   feed_batch_rejected_count(batch) == 0, "reset empties a batch");
+			   feed_batch_windows(batch) == NULL && feed_batch_shard_count(batch) == 0 &&
+			   feed_batch_rejected_count(batch) == 0,
+		   "reset empties a batch");
 	}
 	feed_batch_free(batch);
 	feed_pointer_free(&fields.entity);

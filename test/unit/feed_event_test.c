@@ -12,15 +12,15 @@
 
 #define RECORD_TIME INT64_C(1700000000000)
 
-static FeedFields standard;		/* entity only */
-static FeedFields mapped;		/* all of a track event */
+static FeedFields standard; /* entity only */
+static FeedFields mapped;	/* all of a track event */
 
 /* Parse length bytes from memory of exactly that size, so that ASan sees any overrun. */
 static FeedReason
 parse(const FeedFields *fields, const char *text, size_t length, FeedEvent *event, char *detail)
 {
-	char	   *payload = malloc(length > 0 ? length : 1);
-	FeedReason	reason;
+	char	  *payload = malloc(length > 0 ? length : 1);
+	FeedReason reason;
 
 	memcpy(payload, text, length);
 	strcpy(detail, "");
@@ -32,13 +32,13 @@ parse(const FeedFields *fields, const char *text, size_t length, FeedEvent *even
 static void
 accepts_bytes(const char *text, size_t length, const char *entity)
 {
-	char		detail[FEED_DETAIL_SIZE];
-	FeedEvent	event;
-	FeedReason	reason = parse(&standard, text, length, &event, detail);
+	char	   detail[FEED_DETAIL_SIZE];
+	FeedEvent  event;
+	FeedReason reason = parse(&standard, text, length, &event, detail);
 
 	ok(reason == FEED_ACCEPTED && event.entity_length == strlen(entity) &&
-	   strcmp(event.entity, entity) == 0 && event.weight == 1 && event.time == RECORD_TIME &&
-	   strcmp(event.key, "global") == 0 && event.key_length == 6,
+		   strcmp(event.entity, entity) == 0 && event.weight == 1 && event.time == RECORD_TIME &&
+		   strcmp(event.key, "global") == 0 && event.key_length == 6,
 	   "%.60s is %.20s (%s %s)", text, entity, feed_reason_code(reason), detail);
 	feed_event_free(&event);
 }
@@ -50,18 +50,18 @@ accepts(const char *text, const char *entity)
 }
 
 static void
-refuses_bytes(const FeedFields *fields, const char *text, size_t length,
-			  const char *code, const char *part_of_detail)
+refuses_bytes(const FeedFields *fields, const char *text, size_t length, const char *code,
+			  const char *part_of_detail)
 {
-	char		detail[FEED_DETAIL_SIZE];
-	FeedEvent	event;
-	FeedReason	reason = parse(fields, text, length, &event, detail);
-	bool		printable = true;
+	char	   detail[FEED_DETAIL_SIZE];
+	FeedEvent  event;
+	FeedReason reason = parse(fields, text, length, &event, detail);
+	bool	   printable = true;
 
 	for (const char *c = detail; *c != '\0'; c++)
 		printable = printable && *c >= ' ' && *c <= '~';
 	ok(strcmp(feed_reason_code(reason), code) == 0 && strstr(detail, part_of_detail) != NULL &&
-	   printable && event.time == RECORD_TIME,
+		   printable && event.time == RECORD_TIME,
 	   "%.60s is refused: %s, here %s: %s", text, code, feed_reason_code(reason), detail);
 	feed_event_free(&event);
 }
@@ -90,7 +90,7 @@ test_accepted(void)
 static void
 test_big_numbers(void)
 {
-	char		text[2048];
+	char text[2048];
 
 	accepts("{\"x\":9223372036854775808,\"entity_id\":\"p\"}", "p");
 	accepts("{\"x\":-123456789012345678901234567890,\"entity_id\":\"p\"}", "p");
@@ -130,7 +130,8 @@ test_refused(void)
 	refuses_bytes(&standard, "{\"entity_id\":\"a\0b\"}", 19, "nul_character", "control character");
 	refuses("{\"a\\u0000b\":1,\"entity_id\":\"p\"}", "nul_character", "NUL byte in object key");
 	refuses_bytes(&standard, "\0\0\0\0", 4, "invalid_json", "at byte");
-	refuses("[{\"entity_id\":\"p\"}]", "not_an_object", "the value is an array; it must be an object");
+	refuses("[{\"entity_id\":\"p\"}]", "not_an_object",
+			"the value is an array; it must be an object");
 	refuses("\"p\"", "not_an_object", "the value is a string");
 	refuses("null", "not_an_object", "the value is null");
 	refuses("true", "not_an_object", "the value is a boolean");
@@ -152,8 +153,8 @@ test_refused(void)
 static char *
 event_with_entity(size_t length)
 {
-	char	   *text = malloc(length + 32);
-	char	   *entity = text + sprintf(text, "{\"entity_id\":\"");
+	char *text = malloc(length + 32);
+	char *entity = text + sprintf(text, "{\"entity_id\":\"");
 
 	memset(entity, 'x', length);
 	strcpy(entity + length, "\"}");
@@ -163,13 +164,14 @@ event_with_entity(size_t length)
 static void
 test_limits(void)
 {
-	char		detail[FEED_DETAIL_SIZE];
-	FeedEvent	event;
-	char	   *text = event_with_entity(MG_ITEM_MAX_LENGTH);
-	char		deep[8192];
+	char	  detail[FEED_DETAIL_SIZE];
+	FeedEvent event;
+	char	 *text = event_with_entity(MG_ITEM_MAX_LENGTH);
+	char	  deep[8192];
 
 	ok(parse(&standard, text, strlen(text), &event, detail) == FEED_ACCEPTED &&
-	   event.entity_length == MG_ITEM_MAX_LENGTH, "the longest entity is accepted");
+		   event.entity_length == MG_ITEM_MAX_LENGTH,
+	   "the longest entity is accepted");
 	feed_event_free(&event);
 	free(text);
 
@@ -189,14 +191,15 @@ test_limits(void)
 static void
 test_no_value(void)
 {
-	char		detail[FEED_DETAIL_SIZE];
-	FeedEvent	event;
+	char	  detail[FEED_DETAIL_SIZE];
+	FeedEvent event;
 
 	ok(feed_event_parse(&standard, NULL, 0, RECORD_TIME, &event, detail) == FEED_EMPTY_VALUE,
 	   "a tombstone is an empty value");
 	feed_event_free(&event);
 	ok(feed_event_parse(&standard, "{\"entity_id\":\"p\"}", 17, FEED_NO_TIME, &event, detail) ==
-	   FEED_BAD_TIME && strcmp(detail, "the record carries no time") == 0,
+			   FEED_BAD_TIME &&
+		   strcmp(detail, "the record carries no time") == 0,
 	   "a record without a time needs a time field");
 	feed_event_free(&event);
 }
@@ -204,13 +207,14 @@ test_no_value(void)
 static void
 maps(const char *text, const char *key, int64_t weight, int64_t time)
 {
-	char		detail[FEED_DETAIL_SIZE];
-	FeedEvent	event;
-	FeedReason	reason = parse(&mapped, text, strlen(text), &event, detail);
+	char	   detail[FEED_DETAIL_SIZE];
+	FeedEvent  event;
+	FeedReason reason = parse(&mapped, text, strlen(text), &event, detail);
 
 	ok(reason == FEED_ACCEPTED && strcmp(event.key, key) == 0 && event.weight == weight &&
-	   event.time == time, "%s: key %s, weight %lld, time %lld (%s %s)", text, key,
-	   (long long) weight, (long long) time, feed_reason_code(reason), detail);
+		   event.time == time,
+	   "%s: key %s, weight %lld, time %lld (%s %s)", text, key, (long long) weight,
+	   (long long) time, feed_reason_code(reason), detail);
 	feed_event_free(&event);
 }
 
@@ -220,13 +224,14 @@ refuses_mapped(const char *text, const char *code, const char *part_of_detail)
 	refuses_bytes(&mapped, text, strlen(text), code, part_of_detail);
 }
 
-#define TRACK(key, weight, time) \
-	"{\"properties\":{\"product_id\":\"p\",\"n\":" weight "},\"tenant\":" key ",\"timestamp\":" time "}"
+#define TRACK(key, weight, time)                                              \
+	"{\"properties\":{\"product_id\":\"p\",\"n\":" weight "},\"tenant\":" key \
+	",\"timestamp\":" time "}"
 
 static void
 test_mapped(void)
 {
-	char		long_key[4096];
+	char long_key[4096];
 
 	maps(TRACK("\"t1\"", "3", "\"2026-01-31T23:59:59.5Z\""), "t1", 3, INT64_C(1769903999500));
 	maps(TRACK("\"t1\"", "0", "1769903999500"), "t1", 0, INT64_C(1769903999500));
@@ -243,7 +248,8 @@ test_mapped(void)
 	refuses_mapped(long_key, "too_long", "tenant is 2049 bytes long; at most 2048 are allowed");
 	refuses_mapped(TRACK("\"t\"", "-1", "1"), "bad_weight", "from 0 to 1000000000000");
 	refuses_mapped(TRACK("\"t\"", "1000000000001", "1"), "bad_weight", "from 0 to 1000000000000");
-	refuses_mapped(TRACK("\"t\"", "1.5", "1"), "bad_weight", "/properties/n must be a whole number");
+	refuses_mapped(TRACK("\"t\"", "1.5", "1"), "bad_weight",
+				   "/properties/n must be a whole number");
 	refuses_mapped(TRACK("\"t\"", "1e999", "1"), "bad_weight", "whole number");
 	refuses_mapped(TRACK("\"t\"", "\"3\"", "1"), "bad_weight", "/properties/n is a string");
 	refuses_mapped("{\"properties\":{\"product_id\":\"p\"},\"tenant\":\"t\"}", "bad_weight",

@@ -9,8 +9,8 @@
 #include "tap.h"
 
 static const char rfc_document[] =
-"{\"foo\":[\"bar\",\"baz\"],\"\":0,\"a/b\":1,\"c%d\":2,\"e^f\":3,\"g|h\":4,"
-"\"i\\\\j\":5,\"k\\\"l\":6,\" \":7,\"m~n\":8,\"deep\":{\"er\":{\"still\":9}},\"/\":{\"\":10}}";
+	"{\"foo\":[\"bar\",\"baz\"],\"\":0,\"a/b\":1,\"c%d\":2,\"e^f\":3,\"g|h\":4,"
+	"\"i\\\\j\":5,\"k\\\"l\":6,\" \":7,\"m~n\":8,\"deep\":{\"er\":{\"still\":9}},\"/\":{\"\":10}}";
 
 /* The value at pointer as JSON text, "none" without a value, "bad" if it is no pointer. */
 static const char *
@@ -49,7 +49,7 @@ main(void)
 	{
 		const char *pointer;
 		const char *value;
-	}			cases[] = {
+	} cases[] = {
 		{"", "document"},
 		{"/foo", "[\"bar\",\"baz\"]"},
 		{"/foo/0", "\"bar\""},
@@ -79,8 +79,8 @@ main(void)
 	FeedPointer pointer;
 
 	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++)
-		ok(strcmp(lookup(cases[i].pointer), cases[i].value) == 0,
-		   "\"%s\" gives %s", cases[i].pointer, cases[i].value);
+		ok(strcmp(lookup(cases[i].pointer), cases[i].value) == 0, "\"%s\" gives %s",
+		   cases[i].pointer, cases[i].value);
 
 	ok(feed_pointer_parse("x", &pointer) != NULL && pointer.text == NULL,
 	   "what is no pointer leaves it unset");

@@ -11,16 +11,16 @@
 static void
 accepts(const char *text, int64_t expected)
 {
-	int64_t		found = -1;
+	int64_t found = -1;
 
-	ok(feed_time_parse(text, &found) && found == expected,
-	   "%s is %lld ms", text, (long long) expected);
+	ok(feed_time_parse(text, &found) && found == expected, "%s is %lld ms", text,
+	   (long long) expected);
 }
 
 static void
 refuses(const char *text)
 {
-	int64_t		found;
+	int64_t found;
 
 	ok(!feed_time_parse(text, &found), "\"%s\" is no time", text);
 }
@@ -28,11 +28,11 @@ refuses(const char *text)
 static void
 shows(int64_t milliseconds, const char *expected)
 {
-	char		text[FEED_TIME_SIZE];
+	char text[FEED_TIME_SIZE];
 
 	feed_time_format(milliseconds, text);
-	ok(strcmp(text, expected) == 0, "%lld ms is shown as %s, here %s",
-	   (long long) milliseconds, expected, text);
+	ok(strcmp(text, expected) == 0, "%lld ms is shown as %s, here %s", (long long) milliseconds,
+	   expected, text);
 }
 
 int
