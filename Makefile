@@ -16,7 +16,7 @@ help:
 	@echo 'make install      install them (PG_CONFIG=... chooses the server)'
 	@echo 'make daemons      build topk-kafka-feeder and topk-ddb-sync in build/'
 	@echo 'make demo         the whole path on real servers; INPUT=file.jsonl for events of your own'
-	@echo 'make check        every test; check-sql, check-isolation, check-unit, check-integration for some (ONLY=pattern)'
+	@echo 'make check        every test; check-sql, check-docs, check-isolation, check-unit, check-integration for some (ONLY=pattern)'
 	@echo 'make check-pg17   the SQL tests on another PostgreSQL (13, 17, 18) in a root of the Debian that has it'
 	@echo 'make bench        what the performance claims are made with'
 	@echo 'make format       indent the C files'
@@ -130,7 +130,7 @@ build/sanitized/%.o: %.c
 
 # ---- running what is built ----
 
-check-sql check-isolation check-unit check-integration: check-%: all daemons unit-programs
+check-sql check-docs check-isolation check-unit check-integration: check-%: all daemons unit-programs
 	@build/venv/bin/python test/run.py $* $(if $(ONLY),--only '$(ONLY)')
 
 check-pg13 check-pg17 check-pg18: check-pg%:
@@ -143,6 +143,6 @@ distclean: remove-downloads
 remove-downloads: clean
 	rm -rf build
 
-.PHONY: daemons unit unit-programs check-sql check-isolation check-unit check-integration check-pg13 check-pg17 check-pg18 run-bench remove-downloads
+.PHONY: daemons unit unit-programs check-sql check-docs check-isolation check-unit check-integration check-pg13 check-pg17 check-pg18 run-bench remove-downloads
 
 endif

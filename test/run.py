@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Runs the tests, all or the suites that are named, and counts them.
 
-    build/venv/bin/python test/run.py [--only PATTERN] [unit] [sql] [isolation] [integration]
+    build/venv/bin/python test/run.py [--only PATTERN] [unit] [sql] [docs] [isolation] [integration]
 
 A suite is a function that runs its tests and reports each.  What failed is
 shown with what is needed to understand it; the last line is
@@ -17,6 +17,7 @@ import sys
 import time
 from pathlib import Path
 
+import docs as documentation
 import pytest
 
 CHECKOUT = Path(__file__).resolve().parents[1]
@@ -69,6 +70,14 @@ def sql(tally, stack, only):
     """pg_regress: sql/*.sql, in alphabetical order, against expected/."""
     names = chosen(CHECKOUT / "sql", "*.sql", only)
     regress(tally, stack, "regress/pg_regress", names, CHECKOUT)
+
+
+def docs(tally, stack, only):
+    """README.md and docs/*.md: their SQL prints what they show."""
+    folder = CHECKOUT / "docs"
+    for path in [CHECKOUT / "README.md", *(folder / f"{name}.md" for name in chosen(folder, "*.md", only))]:
+        for what, problem in documentation.check(path, stack.postgres()):
+            tally.report(f"{path.name}: {what}", not problem, problem)
 
 
 def isolation(tally, stack, only):
@@ -138,7 +147,7 @@ def run(command, env=None):
     return subprocess.run(command, env=env, cwd=CHECKOUT, capture_output=True, text=True, errors="replace")
 
 
-SUITES = {suite.__name__: suite for suite in (unit, sql, isolation, integration)}
+SUITES = {suite.__name__: suite for suite in (unit, sql, docs, isolation, integration)}
 
 
 def main():
