@@ -166,7 +166,7 @@ COMMENT ON OPERATOR || (topk_summary, topk_summary) IS 'merge';
 
 CREATE FUNCTION topk_resize(summary topk_summary, k integer) RETURNS topk_summary
 AS 'MODULE_PATHNAME' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE COST 50;
-COMMENT ON FUNCTION topk_resize(topk_summary, integer) IS 'the summary cut to another k';
+COMMENT ON FUNCTION topk_resize(topk_summary, integer) IS 'the summary with another k';
 
 -- ---- reading ----
 
@@ -212,7 +212,7 @@ COMMENT ON FUNCTION topk_size(topk_summary) IS 'how many items the summary lists
 
 CREATE FUNCTION topk_is_exact(summary topk_summary) RETURNS boolean
 AS 'MODULE_PATHNAME' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE;
-COMMENT ON FUNCTION topk_is_exact(topk_summary) IS 'is every count exact, and every item listed? NULL if that is unknown';
+COMMENT ON FUNCTION topk_is_exact(topk_summary) IS 'true if every item is listed and every count exact; NULL if that is unknown';
 
 -- ---- Murmur's format: the value of the DynamoDB row ----
 

@@ -53,7 +53,7 @@ topk_build(PG_FUNCTION_ARGS)
 			ereport(ERROR,
 					(errcode(ERRCODE_ARRAY_SUBSCRIPT_ERROR),
 					 errmsg("items and weights must have the same number of elements"),
-					 errdetail("There are %d items and %d weights.", item_count, weight_count)));
+					 errdetail("Their numbers of elements are %d and %d.", item_count, weight_count)));
 	}
 	summary = topk_create(CurrentMemoryContext, topk_getarg_k(fcinfo, 2));
 	for (int i = 0; i < item_count; i++)

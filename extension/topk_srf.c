@@ -125,8 +125,8 @@ heavy_set_share(Listing *listing, double share)
 	if (!listing->reader.known)
 		ereport(ERROR,
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-				 errmsg("summary has no total that a share could be taken of"),
-				 errdetail("It was made from a summary in Murmur's format, which does not tell its total.")));
+				 errmsg("cannot take a share of a total that is unknown"),
+				 errdetail("The summary is, or includes, one in Murmur's format, which has no total.")));
 	listing->share = share * (double) listing->reader.total;
 	if (listing->by_upper && (double) listing->reader.error > listing->share)
 		ereport(ERROR,

@@ -51,7 +51,7 @@ mg_status_message(MgStatus status)
 		case MG_K_OUT_OF_RANGE:
 			return "k must be between " STRINGIFY(MG_K_MIN) " and " STRINGIFY(MG_K_MAX);
 		case MG_K_CANNOT_GROW:
-			return "k can not grow: the summary's error is too large for it";
+			return "k cannot grow so far because the summary's error is too large";
 		case MG_WEIGHT_NEGATIVE:
 			return "weight must not be negative";
 		case MG_ITEM_TOO_LONG:

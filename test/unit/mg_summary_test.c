@@ -156,7 +156,7 @@ test_resize(void)
 		add(summary, item, 1 + i % 7);
 	}
 	ok(mg_error(summary) > 0 && mg_resize(summary, 90000) == MG_K_CANNOT_GROW && mg_k(summary) == 1,
-	   "a summary whose error is too large for a larger k can not grow");
+	   "a summary whose error is too large for a larger k cannot grow");
 	mg_free(summary);
 }
 
