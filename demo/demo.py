@@ -197,7 +197,8 @@ def show_top(database):
         " ORDER BY window_start DESC LIMIT 3", (PIPELINE,)).fetchall()
     week = database.execute(
         "SELECT 'the last 7 days', topk_pipeline.summary(%s, days => 7)::text,"
-        "       date_trunc('day', now(), 'UTC') - interval '6 days', date_trunc('day', now(), 'UTC') + interval '1 day'",
+        "       date_trunc('day', now(), 'UTC') - interval '6 days',"
+        "       date_trunc('day', now(), 'UTC') + interval '1 day'",
         (PIPELINE,)).fetchall()
     report.heading("The top 10: between which bounds the summary says a count lies, and what SQL counts")
     report.tables([
@@ -266,8 +267,8 @@ def compare_row(database, checks, bucket, item):
     """Decode one row and compare it with GROUP BY, without any help from the extension."""
     k, listed = row.decode(item["v"]["B"])
     truth = dict(database.execute(
-        "SELECT entity, count(*) FROM event WHERE at >= to_timestamp(%(start)s) AND at < to_timestamp(%(start)s + 86400)"
-        " GROUP BY entity", {"start": bucket * 86400}).fetchall())
+        "SELECT entity, count(*) FROM event"
+        " WHERE at >= to_timestamp(%(start)s) AND at < to_timestamp(%(start)s + 86400) GROUP BY entity", {"start": bucket * 86400}).fetchall())
     best = sorted(truth.items(), key=lambda pair: (-pair[1], pair[0].encode()))[:k]
     error = int(item["error"]["N"])
     day = datetime.datetime.fromtimestamp(bucket * 86400, datetime.timezone.utc).strftime("%a %-d %b")

@@ -43,7 +43,8 @@ class Daemon:
                     return line
             if ended or time.monotonic() > deadline:
                 state = f"ended with {self.process.child.returncode}" if ended else f"did not in {timeout} s"
-                raise ServerFailed(f"{self.process.name} should log {pattern!r}, but {state}:\n{self.process.log_tail()}")
+                raise ServerFailed(f"{self.process.name} should log {pattern!r}, but {state}:\n"
+                                   f"{self.process.log_tail()}")
             time.sleep(0.02)
 
     def terminate(self, timeout=30):
