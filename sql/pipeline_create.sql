@@ -51,3 +51,6 @@ SELECT pipeline, source, shard, position FROM topk_pipeline.source_status WHERE 
 SELECT pipeline, reason, records FROM topk_pipeline.rejected_by_reason WHERE pipeline LIKE 'create\_%';
 SELECT topk_pipeline.drop('create_hourly');
 SELECT topk_pipeline.drop('create_daily');
+
+-- its schema is its own
+ALTER EXTENSION topk_pipeline SET SCHEMA public;

@@ -1,7 +1,8 @@
 #!/bin/sh
 # other_server.sh
-#	  Builds the extensions against another PostgreSQL, without a warning, and runs
-#	  pg_regress and the isolation tests there, in a root of the Debian that has it.
+#	  Builds the extensions against another PostgreSQL, without a warning, runs
+#	  pg_regress and the isolation tests there, and restores a dump of PostgreSQL
+#	  15, in a root of the Debian that has it.
 #
 # Needs root and mmdebstrap.  The first run makes the root, in a minute or two,
 # from wherever this machine's own packages come from; later ones find it.
@@ -38,13 +39,28 @@ copy_checkout()
 {
 	rm -rf "$root/topk"
 	mkdir "$root/topk"
-	git ls-files -z --cached --others --exclude-standard Makefile extension lib/mg sql expected test/isolation test/other_server.sh |
+	git ls-files -z --cached --others --exclude-standard Makefile extension lib/mg sql expected test/isolation test/dump test/other_server.sh |
 		tar --create --null --files-from=- | tar --extract --no-same-owner --directory="$root/topk"
+}
+
+# What PostgreSQL 15 dumps of a database, and what it reads there.
+dump()
+{
+	demo/install.sh check
+	build/venv/bin/python demo/stack.py postgres -- sh -ec '
+		psql --no-psqlrc --quiet --set=ON_ERROR_STOP=1 --file=test/dump/fill.sql --output=/dev/null
+		pg_dump --file="$1/dump.sql"
+		psql --no-psqlrc --quiet --no-align --file=test/dump/read.sql --output="$1/read.out"' dump "$root/topk"
 }
 
 # ---- inside ----
 
-# regress(program, input directory, test file...): on a cluster of its own, not as root.
+as_postgres()
+{
+	setpriv --reuid=postgres --regid=postgres --clear-groups "$@"
+}
+
+# regress(program, input directory, test file...): on a cluster of its own.
 regress()
 {
 	program=$1 input=$2
@@ -54,12 +70,22 @@ regress()
 		set -- "$@" "$(basename "${file%.*}")"
 		shift
 	done
-	setpriv --reuid=postgres --regid=postgres --clear-groups \
-		"$server/lib/pgxs/src/test/$program" --bindir=$server/bin --inputdir="$input" \
+	as_postgres "$server/lib/pgxs/src/test/$program" --bindir=$server/bin --inputdir="$input" \
 		--outputdir=/tmp/topk --temp-instance=/tmp/topk/instance --no-locale --encoding=UTF8 "$@" || {
 		cat /tmp/topk/regression.diffs
 		exit 1
 	}
+}
+
+restore()
+{
+	export PGDATA=/tmp/restored/data PGHOST=/tmp/restored
+	install -d -o postgres /tmp/restored
+	as_postgres $server/bin/initdb --auth=trust --no-locale --encoding=UTF8 >/dev/null
+	as_postgres $server/bin/pg_ctl start --silent --log=$PGHOST/log --options="-k $PGHOST -c listen_addresses="
+	as_postgres psql --no-psqlrc --quiet --set=ON_ERROR_STOP=1 --file=dump.sql --output=/dev/null postgres
+	as_postgres psql --no-psqlrc --quiet --no-align --file=test/dump/read.sql postgres | diff read.out -
+	echo "a dump of PostgreSQL 15 reads the same"
 }
 
 inside()
@@ -73,6 +99,7 @@ inside()
 	[ "$version" -ge 14 ] || rm sql/pipeline_* test/isolation/specs/*
 	regress regress/pg_regress . sql/*.sql
 	regress isolation/pg_isolation_regress test/isolation test/isolation/specs/*.spec
+	[ "$version" -lt 15 ] || restore
 }
 
 if [ "${2-}" = inside ]; then
@@ -87,5 +114,6 @@ cd "$root/../.."
 mkdir -p build
 [ -d "$root" ] || make_root
 copy_checkout
+[ "$version" -lt 15 ] || dump
 # Whatever is mounted or started there ends with the script.
 unshare --mount --pid --fork --kill-child --mount-proc --root="$root" sh /topk/test/other_server.sh $version inside
