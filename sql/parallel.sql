@@ -44,6 +44,12 @@ SELECT count(*), bool_and(s.a = p.a) AS same
 FROM (SELECT g, topk_agg(item, 10) AS a FROM topk_parallel GROUP BY g) AS p JOIN serial_groups AS s USING (g);
 RESET enable_hashagg;
 
+-- as Citus does it: the partial state of each node travels as text
+CREATE AGGREGATE pg_temp.on_node(item text, k integer) (SFUNC = topk_agg_transition, STYPE = topk_summary);
+CREATE AGGREGATE pg_temp.on_coordinator(topk_summary) (SFUNC = topk_agg_combine, STYPE = topk_summary, FINALFUNC = topk_agg_final);
+SELECT max(topk_size(state::topk_summary)) > 10 AS all_counters, pg_temp.on_coordinator(state::topk_summary) = a AS agg
+FROM (SELECT pg_temp.on_node(item, 10)::text AS state FROM topk_parallel GROUP BY id % 4) AS node, serial GROUP BY a;
+
 -- workers without a row that counts
 SELECT topk_agg(item, 10) FILTER (WHERE id = 17) FROM topk_parallel;
 SELECT topk_agg(item, 10) FILTER (WHERE id = 0) IS NULL AS nothing FROM topk_parallel;
