@@ -16,8 +16,10 @@ help:
 	@echo 'make install      install them (PG_CONFIG=... chooses the server)'
 	@echo 'make daemons      build topk-kafka-feeder and topk-ddb-sync in build/'
 	@echo 'make demo         the whole path on real servers; INPUT=file.jsonl for events of your own'
-	@echo 'make check        every test; check-sql, check-docs, check-isolation, check-unit, check-integration for some (ONLY=pattern)'
+	@echo 'make check        every test; check-sql, check-docs, check-isolation, check-unit, check-fuzz, check-integration for some (ONLY=pattern)'
 	@echo 'make check-pg17   the SQL tests on another PostgreSQL (13, 17, 18) in a root of the Debian that has it'
+	@echo 'make check-asan   the SQL tests in a server under AddressSanitizer; check-valgrind under valgrind'
+	@echo 'make fuzz         fuzz the parsers and the summary; FUZZ=target, FUZZ_SECONDS=60 or FUZZ_RUNS=n'
 	@echo 'make bench        what the performance claims are made with'
 	@echo 'make format       indent the C files'
 	@echo 'make clean        remove what was built; distclean also what was downloaded'
@@ -29,7 +31,7 @@ demo:
 
 check:
 	@demo/install.sh check
-	@$(MAKE) $(PARALLEL) --silent WERROR=-Werror all daemons unit-programs
+	@$(MAKE) $(PARALLEL) --silent WERROR=-Werror all daemons unit-programs replay-programs
 	@build/venv/bin/python test/run.py
 
 bench:
@@ -62,7 +64,7 @@ PG_CPPFLAGS = -I$(srcdir)/lib $(addprefix -I,$(PRIVATE_HEADERS))
 # Where demo/install.sh puts the server's headers if the system has none.
 PRIVATE_HEADERS = $(wildcard build/server-dev/usr/include/postgresql/$(MAJORVERSION)/server)
 PG_CFLAGS = -Wall -Wextra -Wno-unused-parameter -Wno-sign-compare $(WERROR)
-EXTRA_CLEAN = build/obj build/sanitized build/unit build/topk-* build/regress build/isolation
+EXTRA_CLEAN = build/obj build/sanitized build/unit build/fuzz build/topk-* build/regress build/isolation
 # No bitcode: it would need the exact clang that the server was built with.
 override with_llvm = no
 
@@ -126,15 +128,71 @@ build/sanitized/%.o: %.c
 	@mkdir -p $(@D)
 	$(CC) $(DAEMON_CPPFLAGS) $(DAEMON_CFLAGS) $(SANITIZE) -MMD -MP -c -o $@ $<
 
+# ---- fuzzing: test/fuzz/*_fuzz.c under libFuzzer, for as long as one likes ----
+#
+#	make fuzz [FUZZ=mg_native] [FUZZ_SECONDS=60 | FUZZ_RUNS=1000000]
+#
+# New inputs are kept in build/fuzz/corpus, what fails in build/fuzz/TARGET-*.
+# `make check` replays test/fuzz/corpus, with the compiler and the sanitizers of the unit tests.
+
+FUZZ_TARGETS = $(patsubst test/fuzz/%_fuzz.c,%,$(wildcard test/fuzz/*_fuzz.c))
+FUZZ = $(FUZZ_TARGETS) topk_text
+FUZZ_SECONDS = 60
+FUZZ_MAX_LEN = 256
+FUZZ_CC = $(firstword $(shell command -v clang-16) $(shell command -v clang-14) clang)
+# Without the checks that cost most: replaying has them.
+FUZZ_SANITIZE = -O2 -fsanitize=fuzzer,address,undefined -fno-sanitize-recover=undefined \
+	-fno-sanitize=null,alignment,pointer-overflow,object-size
+FUZZ_OPTIONS = $(if $(FUZZ_RUNS),-runs=$(FUZZ_RUNS),-max_total_time=$(FUZZ_SECONDS)) -max_len=$(FUZZ_MAX_LEN) \
+	-timeout=10 -verbosity=0 -print_final_stats=1
+FUZZ_SOURCES = $(wildcard lib/mg/*.c)
+FUZZ_HEADERS = $(wildcard lib/mg/*.h lib/feed/*.h test/fuzz/*.h test/support/*.h)
+FUZZ_PROGRAMS = $(addprefix build/fuzz/,$(FUZZ_TARGETS))
+REPLAY_PROGRAMS = $(addprefix build/fuzz/replay/,$(FUZZ_TARGETS))
+
+fuzz: $(addprefix build/fuzz/,$(filter $(FUZZ_TARGETS),$(FUZZ)))
+	@for target in $(filter $(FUZZ_TARGETS),$(FUZZ)); do echo "# $$target"; mkdir -p build/fuzz/corpus/$$target; \
+		build/fuzz/$$target $(FUZZ_OPTIONS) -artifact_prefix=build/fuzz/$$target- \
+			build/fuzz/corpus/$$target test/fuzz/corpus/$$target || exit 1; done
+ifneq (,$(filter topk_text,$(FUZZ)))
+	@echo '# topk_text'
+	@build/venv/bin/python test/fuzz/topk_text_fuzz.py $(if $(FUZZ_RUNS),--runs $(FUZZ_RUNS),--seconds $(FUZZ_SECONDS)) \
+		test/fuzz/corpus/topk_text
+endif
+
+replay-programs: $(REPLAY_PROGRAMS)
+
+%/event: FUZZ_SOURCES += $(wildcard lib/feed/*.c)
+%/mg_sequence: FUZZ_CPPFLAGS = -DMG_ROOM_MIN=8
+
+$(FUZZ_PROGRAMS): build/fuzz/%: test/fuzz/%_fuzz.c $(wildcard lib/mg/*.c lib/feed/*.c) $(FUZZ_HEADERS)
+	@mkdir -p $(@D)
+	$(FUZZ_CC) $(DAEMON_CPPFLAGS) $(FUZZ_CPPFLAGS) $(DAEMON_CFLAGS) $(FUZZ_SANITIZE) -o $@ $< $(FUZZ_SOURCES) $(DAEMON_LIBS)
+
+$(REPLAY_PROGRAMS): build/fuzz/replay/%: test/fuzz/%_fuzz.c test/fuzz/replay.c $(wildcard lib/mg/*.c lib/feed/*.c) $(FUZZ_HEADERS)
+	@mkdir -p $(@D)
+	$(CC) $(DAEMON_CPPFLAGS) $(FUZZ_CPPFLAGS) $(DAEMON_CFLAGS) $(SANITIZE) -o $@ $< test/fuzz/replay.c $(FUZZ_SOURCES) $(DAEMON_LIBS)
+
+# The seeds of the codecs' corpora, after a change of the bytes.
+fuzz-seeds: build/fuzz/seeds
+	$< test/fuzz/corpus
+
+build/fuzz/seeds: test/fuzz/seeds.c $(FUZZ_SOURCES) $(FUZZ_HEADERS)
+	@mkdir -p $(@D)
+	$(CC) $(DAEMON_CPPFLAGS) $(DAEMON_CFLAGS) -o $@ $< $(FUZZ_SOURCES)
+
 -include $(shell find build/obj build/sanitized -name '*.d' 2>/dev/null)
 
 # ---- running what is built ----
 
-check-sql check-docs check-isolation check-unit check-integration: check-%: all daemons unit-programs
+check-sql check-docs check-isolation check-unit check-fuzz check-integration: check-%: all daemons unit-programs replay-programs
 	@build/venv/bin/python test/run.py $* $(if $(ONLY),--only '$(ONLY)')
 
 check-pg13 check-pg17 check-pg18: check-pg%:
 	@test/other_server.sh $*
+
+check-asan check-valgrind: check-%:
+	@test/checked_server.sh $* $(ONLY)
 
 run-bench:
 	@build/venv/bin/python bench/run.py
@@ -143,6 +201,6 @@ distclean: remove-downloads
 remove-downloads: clean
 	rm -rf build
 
-.PHONY: daemons unit unit-programs check-sql check-docs check-isolation check-unit check-integration check-pg13 check-pg17 check-pg18 run-bench remove-downloads
+.PHONY: daemons unit unit-programs replay-programs fuzz fuzz-seeds check-sql check-docs check-isolation check-unit check-fuzz check-integration check-asan check-valgrind check-pg13 check-pg17 check-pg18 run-bench remove-downloads
 
 endif

@@ -34,7 +34,7 @@ need()
 copy_checkout()
 {
 	rm -rf "$build/topk" "$log"
-	mkdir "$build/topk"
+	mkdir -p "$build/topk/build"
 	git ls-files -z --cached --others --exclude-standard Makefile extension lib/mg sql expected demo test |
 		tar --create --null --files-from=- | tar --extract --no-same-owner --directory="$build/topk"
 	# The server's user writes here.

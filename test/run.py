@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Runs the tests, all or the suites that are named, and counts them.
 
-    build/venv/bin/python test/run.py [--only PATTERN] [unit] [sql] [docs] [isolation] [integration]
+    build/venv/bin/python test/run.py [--only PATTERN] [unit] [fuzz] [sql] [docs] [isolation] [integration]
 
 A suite is a function that runs its tests and reports each.  What failed is
 shown with what is needed to understand it; the last line is
@@ -18,13 +18,15 @@ import time
 from pathlib import Path
 
 import docs as documentation
+import psycopg
 import pytest
 
 CHECKOUT = Path(__file__).resolve().parents[1]
-sys.path.insert(0, str(CHECKOUT))
+sys.path[:0] = [str(CHECKOUT), str(CHECKOUT / "test" / "fuzz")]
 
 from demo.servers.postgres import pg_config_path  # noqa: E402
 from demo.stack import Stack, exit_on_signals  # noqa: E402
+import topk_text_fuzz  # noqa: E402
 
 
 class Tally:
@@ -116,6 +118,28 @@ def diff_of(diffs, name):
     return "".join(part for part in parts if f"/{name}.out" in part.partition("\n")[0])
 
 
+def fuzz(tally, stack, only):
+    """The corpora of test/fuzz: each target still holds on what fuzzing has found worth keeping."""
+    for corpus in sorted((CHECKOUT / "test" / "fuzz" / "corpus").iterdir()):
+        if not fnmatch.fnmatch(corpus.name, only or "*"):
+            continue
+        inputs = sorted(corpus.iterdir())
+        if corpus.name == "topk_text":
+            passed, detail = replay_text(stack, inputs)
+        else:
+            output = run([CHECKOUT / "build" / "fuzz" / "replay" / corpus.name, *inputs])
+            passed, detail = output.returncode == 0, output.stderr[-4000:]
+        tally.report(f"fuzz: {corpus.name} on {len(inputs)} inputs", passed and inputs, detail)
+
+
+def replay_text(stack, inputs):
+    try:
+        topk_text_fuzz.replay(stack.postgres().dsn, [path.read_text() for path in inputs])
+    except (AssertionError, psycopg.Error) as error:
+        return False, str(error)
+    return True, ""
+
+
 def integration(tally, _stack, only):
     """pytest on test/integration, whose fixtures start servers of their own."""
 
@@ -147,7 +171,7 @@ def run(command, env=None):
     return subprocess.run(command, env=env, cwd=CHECKOUT, capture_output=True, text=True, errors="replace")
 
 
-SUITES = {suite.__name__: suite for suite in (unit, sql, docs, isolation, integration)}
+SUITES = {suite.__name__: suite for suite in (unit, fuzz, sql, docs, isolation, integration)}
 
 
 def main():

@@ -19,7 +19,7 @@
 static inline size_t
 guarantees_name(int item, char name[GUARANTEES_NAME_SIZE])
 {
-	size_t		length = 1;
+	size_t length = 1;
 
 	for (int rest = item; rest >= 10; rest /= 10)
 		length++;
@@ -32,7 +32,7 @@ guarantees_name(int item, char name[GUARANTEES_NAME_SIZE])
 static inline int
 guarantees_number(const MgItem *item, int items)
 {
-	int			number = 0;
+	int number = 0;
 
 	if (item->length == 0 || item->length >= GUARANTEES_NAME_SIZE ||
 		(item->bytes[0] == '0' && item->length > 1))
@@ -53,20 +53,19 @@ guarantees_broken_header(const MgReader *reader, bool known, int64_t total)
 	if (!known)
 		return reader->known || reader->total != MG_UNKNOWN || reader->error != MG_UNKNOWN;
 	return (!reader->known || reader->total != total) +
-		(reader->error < 0 || reader->error > total / (reader->k + 1));
+		   (reader->error < 0 || reader->error > total / (reader->k + 1));
 }
 
 /* Those of one listed item, whose true weight is given. */
 static inline int
 guarantees_broken_item(const MgReader *reader, const MgItem *item, int64_t truth)
 {
-	int			broken = truth <= 0 || item->lower > truth;
+	int broken = truth <= 0 || item->lower > truth;
 
 	if (!reader->known)
 		return broken + (item->upper != MG_UNKNOWN);
-	return broken + (item->upper < truth) +
-		(item->upper - item->lower > reader->error) +
-		(truth - item->lower > reader->total / (reader->k + 1));
+	return broken + (item->upper < truth) + (item->upper - item->lower > reader->error) +
+		   (truth - item->lower > reader->total / (reader->k + 1));
 }
 
 /*
@@ -75,15 +74,15 @@ guarantees_broken_item(const MgReader *reader, const MgItem *item, int64_t truth
  * summary of unknown total: then only the lower bounds hold.
  */
 static inline int
-guarantees_broken_bytes(const unsigned char *bytes, size_t size,
-						const int64_t *truth, int items, bool known)
+guarantees_broken_bytes(const unsigned char *bytes, size_t size, const int64_t *truth, int items,
+						bool known)
 {
-	bool	   *listed = calloc((size_t) items, sizeof(bool));
-	int64_t		total = 0;
-	MgReader	reader;
-	MgItem		item;
-	bool		found;
-	int			broken = mg_validate(&mg_malloc_allocator, bytes, size, NULL) != MG_OK;
+	bool	*listed = calloc((size_t) items, sizeof(bool));
+	int64_t	 total = 0;
+	MgReader reader;
+	MgItem	 item;
+	bool	 found;
+	int		 broken = mg_validate(&mg_malloc_allocator, bytes, size, NULL) != MG_OK;
 
 	for (int i = 0; i < items; i++)
 		total += truth[i];
@@ -91,7 +90,7 @@ guarantees_broken_bytes(const unsigned char *bytes, size_t size,
 	broken += guarantees_broken_header(&reader, known, total);
 	while (mg_reader_next(&reader, &item, &found) == MG_OK && found)
 	{
-		int			number = guarantees_number(&item, items);
+		int number = guarantees_number(&item, items);
 
 		if (number < 0 || listed[number])
 		{
@@ -114,12 +113,12 @@ guarantees_broken_bytes(const unsigned char *bytes, size_t size,
 static inline int
 guarantees_broken(MgSummary *summary, const int64_t *truth, int items, bool known, MgReader *final)
 {
-	int			broken = 0;
+	int broken = 0;
 
 	for (MgForm form = MG_PARTIAL; form <= MG_FINAL; form++)
 	{
 		unsigned char *bytes;
-		size_t		size;
+		size_t		   size;
 
 		if (mg_encode(summary, form, 0, &bytes, &size) != MG_OK)
 			abort();
@@ -131,4 +130,4 @@ guarantees_broken(MgSummary *summary, const int64_t *truth, int items, bool know
 	return broken + (final->size > final->k);
 }
 
-#endif							/* GUARANTEES_H */
+#endif /* GUARANTEES_H */
