@@ -175,7 +175,6 @@ feeder_committed(Feeder *feeder)
 
 		if (partition == NULL)
 			continue;
-		partition->stored = shard->to;
 		metric_set(partition->lag, end > shard->to ? (double) (end - shard->to) : 0);
 	}
 	feeder->records += feed_batch_records(batch);
@@ -403,7 +402,7 @@ feeder_find_positions(Feeder *feeder, rd_kafka_topic_partition_list_t *list)
 	{
 		Partition *partition = partitions_find(&feeder->partitions, ids[i]);
 
-		partition->stored = positions[i];
+		partition->next = positions[i] == FEED_NO_POSITION ? 0 : positions[i];
 		partition->tip = positions[i];
 		partition->lag = gauges_lag(&feeder->gauges, ids[i]);
 		list->elems[i].offset =
@@ -499,6 +498,7 @@ feeder_take(Feeder *feeder, Partition *partition, const rd_kafka_message_t *mess
 		log_error(feeder->log, "out of memory");
 		return DAEMON_FATAL;
 	}
+	partition->next = message->offset + 1;
 	return DAEMON_OK;
 }
 
@@ -517,6 +517,8 @@ feeder_message(Feeder *feeder, const rd_kafka_message_t *message, int64_t now)
 		return consumer_error(feeder->consumer, message);
 	if (partition == NULL)
 		return DAEMON_OK; /* read ahead of a partition that was taken from us */
+	if (message->offset < partition->next)
+		return DAEMON_OK; /* librdkafka before 2.4 repeats records after some resumes (4636) */
 	if (partition->end != PARTITION_NO_END && message->offset >= partition->end - 1)
 	{
 		partition->drained = true;

@@ -304,6 +304,19 @@ def test_postgresql_is_restarted_amid_work(feed, postgres, how):
     assert feeder.process.running()
 
 
+def test_partitions_move_while_postgresql_is_away(feed, postgres):
+    stays, goes = feed.start(), feed.start()
+    feed.send_events(4000)
+    postgres.stop("immediate")
+    feed.send_events(4000)
+    assert goes.terminate() == 0
+    time.sleep(3)  # for the group to give its partitions to the other
+    postgres.start()
+    feed.send_events(4000)
+    feed.check_exact()
+    assert stays.process.running()
+
+
 def test_the_connection_is_cut_at_any_byte_of_a_commit(feed, postgres):
     """Also between a commit and its answer, so that nobody knows whether it was done."""
     proxy = CuttingProxy(postgres.port, requests=(3000, 60_000), answers=(1500, 2500))
