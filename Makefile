@@ -64,7 +64,7 @@ PG_CPPFLAGS = -I$(srcdir)/lib $(addprefix -I,$(PRIVATE_HEADERS))
 # Where demo/install.sh puts the server's headers if the system has none.
 PRIVATE_HEADERS = $(wildcard build/server-dev/usr/include/postgresql/$(MAJORVERSION)/server)
 PG_CFLAGS = -Wall -Wextra -Wno-unused-parameter -Wno-sign-compare $(WERROR)
-EXTRA_CLEAN = build/obj build/sanitized build/unit build/fuzz build/topk-* build/regress build/isolation
+EXTRA_CLEAN = build/obj build/sanitized build/unit $(FUZZ_PROGRAMS) build/fuzz/replay build/topk-* build/regress build/isolation
 # No bitcode: it would need the exact clang that the server was built with.
 override with_llvm = no
 
