@@ -35,6 +35,28 @@ reads_to_end(const uint8_t *data, size_t size, MgReader *reader)
 	}
 }
 
+/* What stands in bytes that were accepted: (k + 1) * E <= N, and no more weight than the total. */
+static void
+require_sound(const uint8_t *data, size_t size)
+{
+	MgReader reader;
+	MgItem	 item;
+	bool	 found;
+	int64_t	 left;
+
+	require(mg_reader_open(&reader, data, size) == MG_OK);
+	left = reader.total;
+	if (reader.known)
+		require(reader.error <= reader.total / (reader.k + 1));
+	while (mg_reader_next(&reader, &item, &found) == MG_OK && found)
+	{
+		if (!reader.known)
+			continue;
+		require(item.upper - item.lower <= reader.error && item.lower <= left);
+		left -= item.lower;
+	}
+}
+
 static void
 require_encodes_to(MgSummary *summary, const uint8_t *data, size_t size)
 {
@@ -155,6 +177,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	}
 	require(readable && reader.k == mg_k(summary) && reader.size == mg_size(summary) &&
 			reader.total == mg_total(summary) && reader.error == mg_error(summary));
+	require_sound(data, size);
 	require_encodes_to(summary, data, size);
 	require_valid(summary);
 	merge_into_empty(data, size, reader.k);
