@@ -142,7 +142,7 @@ step_add(Slot *slot, int item, int64_t weight)
 static void
 step_add_run(Slot *slot, Input *input)
 {
-	int		item = input_item(input), length = input_byte(input) % ITEMS;
+	int		item = input_item(input), length = input_byte(input) % (ITEMS / 3);
 	int64_t weight = input_weight(input);
 
 	for (int i = 0; i < length; i++)
