@@ -122,6 +122,77 @@ BEGIN ATOMIC
 END;
 COMMENT ON FUNCTION topk_pipeline.window_start IS 'when a window begins';
 
+/* ---- partitions ---- */
+
+/*
+ * What grows with the stream and is forgotten as it ages is partitioned by
+ * pipeline and time, so that forgetting drops a partition.  Partition n of a
+ * pipeline begins n lengths after the Unix epoch, and is made when a batch
+ * first needs it.
+ *
+ * Keys belong to each partition, not to the parent: pg_dump attaches a
+ * partition before it makes its keys, and could not make them if the parent,
+ * which comes with the extension, had done so already.
+ */
+CREATE FUNCTION topk_pipeline.partitions(parent text, pipeline_id int)
+RETURNS TABLE (name text, number bigint)
+LANGUAGE sql STABLE
+BEGIN ATOMIC
+	SELECT c.relname::text, substring(c.relname FROM '_([0-9]+)$')::bigint
+	  FROM pg_inherits AS i JOIN pg_class AS c ON c.oid = i.inhrelid
+	 WHERE i.inhparent = ('topk_pipeline.' || parent)::regclass
+	   AND starts_with(c.relname, format('%s_%s_', parent, pipeline_id));
+END;
+COMMENT ON FUNCTION topk_pipeline.partitions IS 'internal: the partitions of a pipeline';
+
+/*
+ * Writers go on meanwhile, but those who need the same new partition wait for
+ * our commit.  So this comes before anything that others could wait for.
+ */
+CREATE FUNCTION topk_pipeline.add_partition(parent text, pipeline_id int, member text, number bigint, seconds bigint,
+	keys text DEFAULT '')
+RETURNS void
+LANGUAGE plpgsql
+SET search_path FROM CURRENT
+AS $$
+DECLARE
+	name		text := format('%s_%s_%s', parent, pipeline_id, number);
+BEGIN
+	IF to_regclass(format('topk_pipeline.%I', name)) IS NOT NULL THEN
+		RETURN;
+	END IF;
+	EXECUTE format('LOCK TABLE topk_pipeline.%I IN SHARE UPDATE EXCLUSIVE MODE', parent);
+	IF to_regclass(format('topk_pipeline.%I', name)) IS NOT NULL THEN
+		RETURN;
+	END IF;
+	/* what is dropped before long need not be vacuumed */
+	EXECUTE format('CREATE TABLE topk_pipeline.%I (LIKE topk_pipeline.%I INCLUDING DEFAULTS INCLUDING STORAGE %s)
+					WITH (autovacuum_enabled = off)', name, parent, keys);
+	EXECUTE format('ALTER TABLE topk_pipeline.%I ATTACH PARTITION topk_pipeline.%I FOR VALUES FROM (%L, %L) TO (%L, %L)',
+				   parent, name, member, to_timestamp(number * seconds), member, to_timestamp((number + 1) * seconds));
+END
+$$;
+COMMENT ON FUNCTION topk_pipeline.add_partition IS 'internal: make a partition unless it is there';
+
+/*
+ * The parent has to be locked against everybody.  Who waits for that lock
+ * makes others wait, so give up soon.
+ */
+CREATE FUNCTION topk_pipeline.drop_partition(name text) RETURNS boolean
+LANGUAGE plpgsql
+SET search_path FROM CURRENT
+SET lock_timeout = '200ms'
+AS $$
+BEGIN
+	EXECUTE format('DROP TABLE topk_pipeline.%I', name);
+	RETURN true;
+EXCEPTION
+	WHEN lock_not_available THEN
+		RETURN false;
+END
+$$;
+COMMENT ON FUNCTION topk_pipeline.drop_partition IS 'internal: drop a partition; false if it is in use, or its parent for long';
+
 /* ---- windows and their slots ---- */
 
 /*
@@ -156,6 +227,20 @@ COMMENT ON COLUMN topk_pipeline.slot.records IS 'events counted in this part';
 COMMENT ON COLUMN topk_pipeline.slot.changed_at IS 'oldest change not yet claimed by the mirror, null if none';
 
 /* ---- source positions ---- */
+
+CREATE FUNCTION topk_pipeline.check_lengths(names text, VARIADIC lengths int[]) RETURNS void
+LANGUAGE plpgsql IMMUTABLE
+SET search_path FROM CURRENT
+AS $$
+BEGIN
+	IF (lengths[1] = ALL (lengths)) IS NOT TRUE THEN
+		RAISE EXCEPTION 'arrays % must be equally long', names
+			USING ERRCODE = 'invalid_parameter_value',
+				  DETAIL = format('They have %s elements.', array_to_string(lengths, ', ', 'no'));
+	END IF;
+END
+$$;
+COMMENT ON FUNCTION topk_pipeline.check_lengths IS 'internal: arrays that belong together must be equally long, and not null';
 
 CREATE TABLE topk_pipeline.source_position
 (
@@ -202,6 +287,8 @@ DECLARE
 	move		record;
 	stored		bigint;
 BEGIN
+	PERFORM check_lengths('shards, from_positions, to_positions',
+		cardinality(shards), cardinality(from_positions), cardinality(to_positions));
 	FOR move IN
 		SELECT * FROM unnest(shards, from_positions, to_positions) AS m (shard, expected, target)
 		 ORDER BY m.shard COLLATE "C"
@@ -237,7 +324,7 @@ COMMENT ON FUNCTION topk_pipeline.move_positions IS 'internal: move positions by
 
 CREATE TABLE topk_pipeline.rejected_record
 (
-	rejected_id			bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+	rejected_id			bigint GENERATED ALWAYS AS IDENTITY,
 	pipeline			text COLLATE "C" NOT NULL,
 	source				text NOT NULL,
 	shard				text NOT NULL,
@@ -248,29 +335,174 @@ CREATE TABLE topk_pipeline.rejected_record
 	message_key			bytea,
 	payload				bytea,
 	rejected_at			timestamptz NOT NULL DEFAULT now()
-);
-CREATE INDEX rejected_record_time ON topk_pipeline.rejected_record (pipeline, rejected_at);
-COMMENT ON TABLE topk_pipeline.rejected_record IS 'records that could not be counted, whole, kept for the retention';
+)
+PARTITION BY RANGE (pipeline, rejected_at);
+COMMENT ON TABLE topk_pipeline.rejected_record IS 'records that could not be counted, whole, kept for the retention; a partition a day';
 COMMENT ON COLUMN topk_pipeline.rejected_record.position IS 'where it stands in its shard; numeric, since Kinesis has positions of 185 bits';
+
+CREATE FUNCTION topk_pipeline.rejected_day(at timestamptz) RETURNS bigint
+LANGUAGE sql IMMUTABLE
+RETURN floor(extract(epoch FROM at) / 86400);
+COMMENT ON FUNCTION topk_pipeline.rejected_day IS 'internal: the partition of rejected_record for that time';
+
+/* Before anything that others could wait for: see add_partition(). */
+CREATE FUNCTION topk_pipeline.prepare_rejected(p topk_pipeline.pipeline) RETURNS void
+LANGUAGE plpgsql
+SET search_path FROM CURRENT
+AS $$
+BEGIN
+	PERFORM add_partition('rejected_record', p.pipeline_id, p.name, rejected_day(now()), 86400);
+END
+$$;
+COMMENT ON FUNCTION topk_pipeline.prepare_rejected IS 'internal: make room for today''s rejected records';
 
 CREATE FUNCTION topk_pipeline.reject(pipeline text, source text,
 	shards text[], positions text[], times timestamptz[],
-	reasons text[], details text[], keys bytea[], payloads bytea[])
-RETURNS void
+	reasons text[], details text[], keys bytea[], payloads bytea[], fresh boolean[] DEFAULT '{}')
+RETURNS bigint
+LANGUAGE plpgsql
+SET search_path FROM CURRENT
+AS $$
+#variable_conflict use_column
+DECLARE
+	kept		bigint;
+BEGIN
+	PERFORM check_lengths('rejected_*',
+		cardinality(shards), cardinality(positions), cardinality(times),
+		cardinality(reasons), cardinality(details), cardinality(keys), cardinality(payloads));
+	INSERT INTO rejected_record
+		   (pipeline, source, shard, position, event_time, reason, detail, message_key, payload)
+	SELECT reject.pipeline, reject.source,
+		   r.shard, r.position::numeric, r.event_time, r.reason, r.detail, r.message_key, r.payload
+	  FROM unnest(shards, positions, times, reasons, details, keys, payloads, fresh)
+		   AS r (shard, position, event_time, reason, detail, message_key, payload, fresh)
+	 WHERE r.fresh IS NOT FALSE;
+	GET DIAGNOSTICS kept = ROW_COUNT;
+	RETURN kept;
+END
+$$;
+COMMENT ON FUNCTION topk_pipeline.reject IS 'internal: keep records that can not be counted, but for those that are not fresh';
+
+/* ---- ids of records ---- */
+
+/*
+ * The ids of the records that came, for as long as a copy may come again.  An
+ * id stands in the partition of its record's own time, so a redelivery, which
+ * has the same time, meets its first copy there and waits for it if need be.
+ *
+ * A partition is as long as the TTL, so an id whose copy has another time is
+ * at most one partition away.
+ */
+CREATE TABLE topk_pipeline.seen_record
+(
+	id_time				timestamptz NOT NULL,
+	pipeline_id			int NOT NULL,
+	id					text COLLATE "C" NOT NULL
+)
+PARTITION BY RANGE (pipeline_id, id_time);
+COMMENT ON TABLE topk_pipeline.seen_record IS 'ids of records that were counted or rejected, kept for the dedup TTL; a partition for each length of it';
+COMMENT ON COLUMN topk_pipeline.seen_record.id_time IS 'the record''s own time, or when it came if that is unknown or further away than the TTL';
+
+CREATE FUNCTION topk_pipeline.seen_seconds(p topk_pipeline.pipeline) RETURNS bigint
+LANGUAGE sql IMMUTABLE
+RETURN greatest(p.dedup_ttl_seconds, 3600);
+COMMENT ON FUNCTION topk_pipeline.seen_seconds IS 'internal: the length of a partition of seen_record';
+
+CREATE FUNCTION topk_pipeline.prepare_seen(p topk_pipeline.pipeline, times timestamptz[]) RETURNS void
+LANGUAGE plpgsql
+SET search_path FROM CURRENT
+AS $$
+DECLARE
+	number		bigint;
+BEGIN
+	FOR number IN
+		SELECT DISTINCT floor(extract(epoch FROM t) / seen_seconds(p)) AS n FROM unnest(times) AS t ORDER BY n
+	LOOP
+		PERFORM add_partition('seen_record', p.pipeline_id, p.pipeline_id::text, number, seen_seconds(p), ', UNIQUE (id)');
+	END LOOP;
+END
+$$;
+COMMENT ON FUNCTION topk_pipeline.prepare_seen IS 'internal: make room for ids of those times';
+
+CREATE FUNCTION topk_pipeline.plausible_times(p topk_pipeline.pipeline, times timestamptz[]) RETURNS timestamptz[]
+LANGUAGE sql STABLE
+RETURN ARRAY(SELECT CASE WHEN t.at BETWEEN now() - p.dedup_ttl_seconds * interval '1 second'
+									   AND now() + p.dedup_ttl_seconds * interval '1 second'
+						 THEN t.at ELSE now() END
+			   FROM unnest(times) WITH ORDINALITY AS t (at, place) ORDER BY t.place);
+COMMENT ON FUNCTION topk_pipeline.plausible_times IS
+	'internal: times as they are, or now; so a batch touches few partitions, and none that expires soon';
+
+/*
+ * Which records are new?  Ids go in in sorted order, so that two batches which
+ * share some can't deadlock; the second waits for the first to commit and then
+ * finds them.  The sub-select with LIMIT keeps it a probe of two or three
+ * indexes for each id.
+ */
+CREATE FUNCTION topk_pipeline.remember(p topk_pipeline.pipeline, ids text[], times timestamptz[]) RETURNS boolean[]
+LANGUAGE plpgsql
+SET search_path FROM CURRENT
+SET enable_hashjoin = on
+AS $$
+#variable_conflict use_column
+DECLARE
+	ttl			CONSTANT interval := p.dedup_ttl_seconds * interval '1 second';
+	fresh		boolean[];
+BEGIN
+	WITH offered AS MATERIALIZED
+	(
+		SELECT o.id COLLATE "C" AS id, o.at, o.place,
+			   row_number() OVER (PARTITION BY o.id COLLATE "C" ORDER BY o.place) AS copy
+		  FROM unnest(ids, times) WITH ORDINALITY AS o (id, at, place)
+	),
+	added AS
+	(
+		INSERT INTO seen_record (id_time, pipeline_id, id)
+		SELECT o.at, p.pipeline_id, o.id
+		  FROM offered AS o
+		  LEFT JOIN LATERAL (SELECT true AS seen FROM seen_record AS s
+							  WHERE s.pipeline_id = p.pipeline_id AND s.id = o.id
+								AND s.id_time BETWEEN o.at - ttl AND o.at + ttl
+							  LIMIT 1) AS s ON true
+		 WHERE o.id IS NOT NULL AND o.copy = 1 AND s.seen IS NULL
+		 ORDER BY o.id
+			ON CONFLICT DO NOTHING
+		RETURNING id
+	)
+	SELECT array_agg(o.id IS NULL OR a.id IS NOT NULL ORDER BY o.place) INTO fresh
+	  FROM offered AS o LEFT JOIN added AS a ON a.id = o.id AND o.copy = 1;
+	RETURN coalesce(fresh, '{}');
+END
+$$;
+COMMENT ON FUNCTION topk_pipeline.remember IS 'internal: remember ids, and tell for each whether it is new; one that is null always is';
+
+/* One row is enough unless writers would have to wait for each other. */
+CREATE TABLE topk_pipeline.duplicate_count
+(
+	duplicate_count_id	bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+	pipeline_id			int NOT NULL REFERENCES topk_pipeline.pipeline ON DELETE CASCADE,
+	records				bigint NOT NULL
+)
+WITH (fillfactor = 50);
+COMMENT ON TABLE topk_pipeline.duplicate_count IS 'parts of each pipeline''s number of duplicates; read status instead';
+
+CREATE FUNCTION topk_pipeline.count_duplicates(pipeline_id int, records bigint) RETURNS void
 LANGUAGE plpgsql
 SET search_path FROM CURRENT
 AS $$
 #variable_conflict use_column
 BEGIN
-	INSERT INTO rejected_record
-		   (pipeline, source, shard, position, event_time, reason, detail, message_key, payload)
-	SELECT reject.pipeline, reject.source,
-		   r.shard, r.position::numeric, r.event_time, r.reason, r.detail, r.message_key, r.payload
-	  FROM unnest(shards, positions, times, reasons, details, keys, payloads)
-		   AS r (shard, position, event_time, reason, detail, message_key, payload);
+	UPDATE duplicate_count AS d SET records = d.records + count_duplicates.records
+	 WHERE d.duplicate_count_id = (SELECT f.duplicate_count_id FROM duplicate_count AS f
+									WHERE f.pipeline_id = count_duplicates.pipeline_id
+									ORDER BY f.duplicate_count_id LIMIT 1
+									  FOR UPDATE SKIP LOCKED);
+	IF NOT FOUND THEN
+		INSERT INTO duplicate_count (pipeline_id, records) VALUES (count_duplicates.pipeline_id, count_duplicates.records);
+	END IF;
 END
 $$;
-COMMENT ON FUNCTION topk_pipeline.reject IS 'internal: keep records that can not be counted';
+COMMENT ON FUNCTION topk_pipeline.count_duplicates IS 'internal: add to a pipeline''s number of duplicates, waiting for nobody';
 
 /* ---- ingest ---- */
 
@@ -329,20 +561,6 @@ END
 $$;
 COMMENT ON FUNCTION topk_pipeline.count_windows IS 'internal: merge summaries into their windows';
 
-CREATE FUNCTION topk_pipeline.check_lengths(names text, VARIADIC lengths int[]) RETURNS void
-LANGUAGE plpgsql IMMUTABLE
-SET search_path FROM CURRENT
-AS $$
-BEGIN
-	IF (lengths[1] = ALL (lengths)) IS NOT TRUE THEN
-		RAISE EXCEPTION 'arrays % must be equally long', names
-			USING ERRCODE = 'invalid_parameter_value',
-				  DETAIL = format('They have %s elements.', array_to_string(lengths, ', ', 'no'));
-	END IF;
-END
-$$;
-COMMENT ON FUNCTION topk_pipeline.check_lengths IS 'internal: arrays that belong together must be equally long, and not null';
-
 /*
  * One plan for every batch: planning anew would cost more than a small one
  * does, and rows are found by index however many there are, even if the plan
@@ -367,14 +585,8 @@ DECLARE
 	p			topk_pipeline.pipeline := find(ingest.pipeline);
 	odd_k		int;
 BEGIN
-	PERFORM check_lengths('shards, from_positions, to_positions',
-		cardinality(shards), cardinality(from_positions), cardinality(to_positions));
 	PERFORM check_lengths('keys, buckets, records, summaries',
 		cardinality(keys), cardinality(buckets), cardinality(records), cardinality(summaries));
-	PERFORM check_lengths('rejected_*',
-		cardinality(rejected_shards), cardinality(rejected_positions), cardinality(rejected_times),
-		cardinality(rejected_reasons), cardinality(rejected_details), cardinality(rejected_keys),
-		cardinality(rejected_payloads));
 	IF 0 > ANY (records) THEN
 		RAISE EXCEPTION 'a window has a negative number of records'
 			USING ERRCODE = 'invalid_parameter_value';
@@ -386,6 +598,9 @@ BEGIN
 				  HINT = format('Build it with topk_agg(item, %s).', p.counters);
 	END IF;
 
+	IF cardinality(rejected_shards) > 0 THEN
+		PERFORM prepare_rejected(p);
+	END IF;
 	PERFORM move_positions(p.pipeline_id, source, shards, from_positions, to_positions);
 	PERFORM count_windows(p, keys, buckets, records, summaries);
 	PERFORM reject(p.name, source, rejected_shards, rejected_positions, rejected_times,
@@ -394,6 +609,195 @@ END
 $$;
 COMMENT ON FUNCTION topk_pipeline.ingest IS
 	'one batch: counts, source positions and rejected records, all or nothing; SQLSTATE TK001 when a position has moved';
+
+CREATE FUNCTION topk_pipeline.count_records(p topk_pipeline.pipeline,
+	keys text[], buckets bigint[], items text[], weights bigint[], fresh boolean[] DEFAULT '{}')
+RETURNS bigint
+LANGUAGE plpgsql
+SET search_path FROM CURRENT
+AS $$
+#variable_conflict use_column
+DECLARE
+	w			record;
+BEGIN
+	IF array_position(items, NULL) IS NOT NULL OR array_position(weights, NULL) IS NOT NULL THEN
+		RAISE EXCEPTION 'a record without an item or a weight can not be counted'
+			USING ERRCODE = 'null_value_not_allowed';
+	END IF;
+	SELECT array_agg(g.key) AS keys, array_agg(g.bucket) AS buckets,
+		   array_agg(g.records) AS records, array_agg(g.summary) AS summaries, sum(g.records)::bigint AS total
+	  INTO w
+	  FROM (SELECT r.key, r.bucket, count(*) AS records, topk_weighted_agg(r.item, r.weight, p.counters) AS summary
+			  FROM unnest(keys, buckets, items, weights, fresh) AS r (key, bucket, item, weight, fresh)
+			 WHERE r.fresh IS NOT FALSE
+			 GROUP BY r.key, r.bucket) AS g;
+	IF w.total IS NULL THEN
+		RETURN 0;
+	END IF;
+	PERFORM count_windows(p, w.keys, w.buckets, w.records, w.summaries);
+	RETURN w.total;
+END
+$$;
+COMMENT ON FUNCTION topk_pipeline.count_records IS 'internal: count records in their windows, but for those that are not fresh';
+
+CREATE FUNCTION topk_pipeline.ingest_records(pipeline text, source text,
+	shards text[], from_positions bigint[], to_positions bigint[],
+	ids text[], id_times timestamptz[], keys text[], buckets bigint[], items text[], weights bigint[],
+	rejected_shards text[] DEFAULT '{}', rejected_positions text[] DEFAULT '{}',
+	rejected_times timestamptz[] DEFAULT '{}', rejected_reasons text[] DEFAULT '{}',
+	rejected_details text[] DEFAULT '{}', rejected_keys bytea[] DEFAULT '{}',
+	rejected_payloads bytea[] DEFAULT '{}',
+	rejected_ids text[] DEFAULT '{}', rejected_id_times timestamptz[] DEFAULT '{}',
+	OUT counted bigint, OUT duplicates bigint, OUT rejected bigint)
+LANGUAGE plpgsql SECURITY DEFINER
+SET search_path FROM CURRENT
+SET plan_cache_mode = force_generic_plan
+SET enable_seqscan = off
+SET enable_hashjoin = off
+SET enable_mergejoin = off
+SET jit = off
+AS $$
+DECLARE
+	p			topk_pipeline.pipeline := find(ingest_records.pipeline);
+	times		timestamptz[];
+	fresh		boolean[];
+BEGIN
+	PERFORM check_lengths('ids, id_times, keys, buckets, items, weights',
+		cardinality(ids), cardinality(id_times), cardinality(keys), cardinality(buckets),
+		cardinality(items), cardinality(weights));
+	IF rejected_ids = '{}' AND rejected_id_times = '{}' THEN
+		rejected_ids := array_fill(NULL::text, ARRAY[cardinality(rejected_shards)]);
+		rejected_id_times := array_fill(NULL::timestamptz, ARRAY[cardinality(rejected_shards)]);
+	END IF;
+	PERFORM check_lengths('rejected_shards, rejected_ids, rejected_id_times',
+		cardinality(rejected_shards), cardinality(rejected_ids), cardinality(rejected_id_times));
+
+	times := plausible_times(p, id_times || rejected_id_times);
+	PERFORM prepare_seen(p, times);
+	IF cardinality(rejected_shards) > 0 THEN
+		PERFORM prepare_rejected(p);
+	END IF;
+	PERFORM move_positions(p.pipeline_id, source, shards, from_positions, to_positions);
+	fresh := remember(p, ids || rejected_ids, times);
+	counted := count_records(p, keys, buckets, items, weights, fresh[:cardinality(ids)]);
+	rejected := reject(p.name, source, rejected_shards, rejected_positions, rejected_times,
+		rejected_reasons, rejected_details, rejected_keys, rejected_payloads, fresh[cardinality(ids) + 1:]);
+	duplicates := cardinality(fresh) - counted - rejected;
+	IF duplicates > 0 THEN
+		PERFORM count_duplicates(p.pipeline_id, duplicates);
+	END IF;
+END
+$$;
+COMMENT ON FUNCTION topk_pipeline.ingest_records IS
+	'one batch, as ingest() takes it, of records with ids: those whose id was seen before change nothing';
+
+/* ---- rejected records, looked at and counted after all ---- */
+
+CREATE FUNCTION topk_pipeline.readable(payload bytea) RETURNS text
+LANGUAGE plpgsql STABLE
+SET search_path FROM CURRENT
+AS $$
+BEGIN
+	RETURN convert_from(payload, 'UTF8');
+EXCEPTION
+	WHEN character_not_in_repertoire OR untranslatable_character THEN
+		RETURN encode(payload, 'escape');
+END
+$$;
+COMMENT ON FUNCTION topk_pipeline.readable IS 'bytes as text, with escapes if they are no UTF-8';
+
+CREATE VIEW topk_pipeline.rejected AS
+SELECT pipeline, rejected_at, source, shard, position, event_time, reason, detail,
+	   topk_pipeline.readable(payload) AS payload
+  FROM topk_pipeline.rejected_record;
+COMMENT ON VIEW topk_pipeline.rejected IS 'rejected records, their payloads as text';
+
+CREATE FUNCTION topk_pipeline.pointer_path(pointer text) RETURNS text[]
+LANGUAGE plpgsql IMMUTABLE STRICT
+SET search_path FROM CURRENT
+AS $$
+BEGIN
+	IF pointer !~ '^(/([^~]|~[01])*)?$' THEN
+		RAISE EXCEPTION '"%" is not a JSON Pointer', pointer
+			USING ERRCODE = 'invalid_parameter_value',
+				  HINT = 'A field of the object is /name, a field of an object in it /outer/inner.';
+	END IF;
+	RETURN ARRAY(SELECT replace(replace(step, '~1', '/'), '~0', '~')
+				   FROM unnest((string_to_array(pointer, '/'))[2:]) WITH ORDINALITY AS s (step, place)
+				  ORDER BY place);
+END
+$$;
+COMMENT ON FUNCTION topk_pipeline.pointer_path IS 'internal: a JSON Pointer (RFC 6901) as a path for #>';
+
+/* As the feeders read an event; a path that is null takes the default. */
+CREATE FUNCTION topk_pipeline.read_event(payload bytea, item_path text[], key_path text[], weight_path text[],
+	OUT item text, OUT key text, OUT weight bigint)
+LANGUAGE plpgsql STABLE
+SET search_path FROM CURRENT
+AS $$
+DECLARE
+	event		jsonb;
+	number		numeric;
+BEGIN
+	event := convert_from(payload, 'UTF8');
+	IF jsonb_typeof(event) = 'object' AND jsonb_typeof(event #> item_path) = 'string'
+		AND octet_length(event #>> item_path) BETWEEN 1 AND 8192
+	THEN
+		IF key_path IS NULL THEN
+			key := 'global';
+		ELSIF jsonb_typeof(event #> key_path) = 'string' AND octet_length(event #>> key_path) BETWEEN 1 AND 2048 THEN
+			key := event #>> key_path;
+		END IF;
+		IF weight_path IS NULL THEN
+			weight := 1;
+		ELSIF jsonb_typeof(event #> weight_path) = 'number' THEN
+			number := event #>> weight_path;
+			weight := CASE WHEN number BETWEEN 0 AND 1e12 AND number = trunc(number) THEN number END;
+		END IF;
+		item := CASE WHEN key IS NOT NULL AND weight IS NOT NULL THEN event #>> item_path END;
+	END IF;
+EXCEPTION
+	WHEN data_exception OR program_limit_exceeded THEN
+		item := NULL;
+END
+$$;
+COMMENT ON FUNCTION topk_pipeline.read_event IS 'internal: what to count of an event; item is null if nothing can be';
+
+CREATE FUNCTION topk_pipeline.replay(pipeline text, reason text DEFAULT NULL,
+	entity text DEFAULT '/entity_id', key text DEFAULT NULL, weight text DEFAULT NULL,
+	OUT counted bigint, OUT remaining bigint)
+LANGUAGE plpgsql SECURITY DEFINER
+SET search_path FROM CURRENT
+AS $$
+#variable_conflict use_column
+DECLARE
+	p			topk_pipeline.pipeline := find(replay.pipeline);
+	item_path	CONSTANT text[] := pointer_path(replay.entity);
+	key_path	CONSTANT text[] := pointer_path(replay.key);
+	weight_path	CONSTANT text[] := pointer_path(replay.weight);
+	events		record;
+BEGIN
+	WITH usable AS
+	(
+		DELETE FROM rejected_record AS r
+		 WHERE r.pipeline = p.name AND (replay.reason IS NULL OR r.reason = replay.reason)
+		   AND r.event_time BETWEEN now() - p.retention_seconds * interval '1 second'
+								AND now() + p.max_ahead_seconds * interval '1 second'
+		   AND (read_event(r.payload, item_path, key_path, weight_path)).item IS NOT NULL
+		RETURNING r.payload, r.event_time
+	)
+	SELECT array_agg(e.key) AS keys, array_agg(e.item) AS items, array_agg(e.weight) AS weights,
+		   array_agg(bucket(p.name, u.event_time)) AS buckets
+	  INTO events
+	  FROM usable AS u, read_event(u.payload, item_path, key_path, weight_path) AS e;
+
+	counted := count_records(p, events.keys, events.buckets, events.items, events.weights);
+	SELECT count(*) INTO remaining FROM rejected_record AS r
+	 WHERE r.pipeline = p.name AND (replay.reason IS NULL OR r.reason = replay.reason);
+END
+$$;
+COMMENT ON FUNCTION topk_pipeline.replay IS
+	'count rejected records that can be counted now, with entity, key and weight at these JSON Pointers, and forget them; the others stay';
 
 /* ---- reading ---- */
 
@@ -408,21 +812,24 @@ SELECT p.name AS pipeline, s.key, s.bucket,
  GROUP BY p.name, s.key, s.bucket, p.window_seconds;
 COMMENT ON VIEW topk_pipeline.window_summary IS 'each window with its merged summary';
 
+CREATE FUNCTION topk_pipeline.recent_buckets(pipeline text, days int) RETURNS bigint[]
+LANGUAGE sql STABLE
+BEGIN ATOMIC
+	SELECT ARRAY(SELECT generate_series(r.newest - r.length + 1, r.newest))
+	  FROM (SELECT topk_pipeline.bucket(pipeline) AS newest,
+				   greatest(1, ceil(days * 86400.0 / p.window_seconds))::bigint AS length
+			  FROM topk_pipeline.find(pipeline) AS p) AS r;
+END;
+COMMENT ON FUNCTION topk_pipeline.recent_buckets IS 'internal: the windows of the last days, ending with the current one';
+
 CREATE FUNCTION topk_pipeline.summary(pipeline text, key text DEFAULT 'global', days int DEFAULT 1)
 RETURNS topk_summary
 LANGUAGE sql STABLE SECURITY DEFINER
 BEGIN ATOMIC
-	WITH range AS
-	(
-		SELECT p.pipeline_id,
-			   topk_pipeline.bucket(pipeline) AS newest,
-			   greatest(1, ceil(days * 86400.0 / p.window_seconds))::bigint AS length
-		  FROM topk_pipeline.find(pipeline) AS p
-	)
 	SELECT topk_merge(s.summary)
 	  FROM topk_pipeline.slot AS s
-	 WHERE s.pipeline_id = (SELECT r.pipeline_id FROM range AS r)
-	   AND s.bucket = ANY (ARRAY(SELECT generate_series(r.newest - r.length + 1, r.newest) FROM range AS r))
+	 WHERE s.pipeline_id = (SELECT p.pipeline_id FROM topk_pipeline.find(pipeline) AS p)
+	   AND s.bucket = ANY ((SELECT topk_pipeline.recent_buckets(pipeline, days))::bigint[])
 	   AND s.key = summary.key;
 END;
 COMMENT ON FUNCTION topk_pipeline.summary IS 'the merged summary of the last days, ending with the current window; null if there is none';
@@ -435,6 +842,22 @@ BEGIN ATOMIC
 	  FROM topk_top(topk_pipeline.summary(pipeline, key, days), n) AS t;
 END;
 COMMENT ON FUNCTION topk_pipeline.top IS 'the most frequent items of the last days, highest first';
+
+CREATE FUNCTION topk_pipeline.top_keys(pipeline text, keys text[] DEFAULT NULL, n int DEFAULT 10, days int DEFAULT 1)
+RETURNS TABLE (key text, item text, estimate bigint, lower_bound bigint, upper_bound bigint)
+LANGUAGE sql STABLE SECURITY DEFINER
+BEGIN ATOMIC
+	SELECT w.key, t.item, t.estimate, t.lower_bound, t.upper_bound
+	  FROM (SELECT s.key, topk_merge(s.summary) AS summary
+			  FROM topk_pipeline.slot AS s
+			 WHERE s.pipeline_id = (SELECT p.pipeline_id FROM topk_pipeline.find(pipeline) AS p)
+			   AND s.bucket = ANY ((SELECT topk_pipeline.recent_buckets(pipeline, days))::bigint[])
+			   AND (keys IS NULL OR s.key = ANY (keys))
+			 GROUP BY s.key) AS w,
+		   topk_top(w.summary, n) WITH ORDINALITY AS t (item, estimate, lower_bound, upper_bound, place)
+	 ORDER BY w.key, t.place;
+END;
+COMMENT ON FUNCTION topk_pipeline.top_keys IS 'top() of each of several keys, or of all';
 
 /* ---- mirror ---- */
 
@@ -626,6 +1049,10 @@ DECLARE
 	looked		int;
 	claimed		int := 0;
 BEGIN
+	/* a version that is stored elsewhere must not be issued again after a crash */
+	IF current_setting('synchronous_commit') = 'off' THEN
+		PERFORM set_config('synchronous_commit', 'on', true);
+	END IF;
 	PERFORM FROM pipeline AS l WHERE l.pipeline_id = p.pipeline_id FOR NO KEY UPDATE;
 	asked_at := clock_timestamp();
 	LOOP
@@ -756,44 +1183,88 @@ END
 $$;
 COMMENT ON FUNCTION topk_pipeline.merge_slots IS 'internal: one slot is enough for a window that is over';
 
+CREATE FUNCTION topk_pipeline.expire_windows(pipeline_id int, before_bucket bigint) RETURNS bigint
+LANGUAGE plpgsql
+SET search_path FROM CURRENT
+AS $$
+#variable_conflict use_column
+DECLARE
+	windows		bigint;
+BEGIN
+	WITH gone AS
+	(
+		DELETE FROM slot AS s
+		 WHERE s.pipeline_id = expire_windows.pipeline_id AND s.bucket < before_bucket
+		RETURNING s.bucket, s.key
+	)
+	SELECT count(DISTINCT (g.bucket, g.key)) INTO windows FROM gone AS g;
+	DELETE FROM mirror AS m
+	 WHERE m.pipeline_id = expire_windows.pipeline_id AND m.bucket < before_bucket;
+	RETURN windows;
+END
+$$;
+COMMENT ON FUNCTION topk_pipeline.expire_windows IS 'internal: delete windows and what the mirror knows of them';
+
+CREATE FUNCTION topk_pipeline.expire_rejected(pipeline_id int, before_day bigint) RETURNS bigint
+LANGUAGE plpgsql
+SET search_path FROM CURRENT
+AS $$
+DECLARE
+	partition	text;
+	records		bigint;
+	dropped		bigint := 0;
+BEGIN
+	FOR partition IN
+		SELECT o.name FROM partitions('rejected_record', pipeline_id) AS o WHERE o.number < before_day
+	LOOP
+		EXECUTE format('SELECT count(*) FROM topk_pipeline.%I', partition) INTO records;
+		IF drop_partition(partition) THEN
+			dropped := dropped + records;
+		END IF;
+	END LOOP;
+	RETURN dropped;
+END
+$$;
+COMMENT ON FUNCTION topk_pipeline.expire_rejected IS 'internal: drop rejected records by the day, and tell how many';
+
+/* Partitions come last: whoever drops one locks out the writers until commit. */
 CREATE FUNCTION topk_pipeline.expire(pipeline text DEFAULT NULL)
-RETURNS TABLE (name text, windows bigint, rejected_records bigint, merged_slots bigint)
+RETURNS TABLE (name text, windows bigint, rejected_records bigint, merged_slots bigint, id_partitions bigint)
 LANGUAGE plpgsql SECURITY DEFINER
 SET search_path FROM CURRENT
 AS $$
 #variable_conflict use_column
 DECLARE
+	ps			topk_pipeline.pipeline[];
 	p			topk_pipeline.pipeline;
-	retained	timestamptz;
+	gone		bigint[];
+	merged		bigint[];
 BEGIN
 	IF expire.pipeline IS NOT NULL THEN
 		PERFORM find(expire.pipeline);
 	END IF;
-	FOR p IN
-		SELECT * FROM pipeline AS e
-		 WHERE e.name = expire.pipeline OR expire.pipeline IS NULL ORDER BY e.name
-	LOOP
+	ps := ARRAY(SELECT e FROM pipeline AS e WHERE e.name = expire.pipeline OR expire.pipeline IS NULL ORDER BY e.name);
+	FOR i IN 1 .. cardinality(ps) LOOP
+		p := ps[i];
+		gone[i] := expire_windows(p.pipeline_id, bucket(p.name, now() - p.retention_seconds * interval '1 second'));
+		merged[i] := merge_slots(p.pipeline_id, bucket(p.name));
+	END LOOP;
+	FOR i IN 1 .. cardinality(ps) LOOP
+		p := ps[i];
 		name := p.name;
-		retained := now() - p.retention_seconds * interval '1 second';
-		WITH gone AS
-		(
-			DELETE FROM slot AS s
-			 WHERE s.pipeline_id = p.pipeline_id AND s.bucket < bucket(p.name, retained)
-			RETURNING s.bucket, s.key
-		)
-		SELECT count(DISTINCT (g.bucket, g.key)) INTO windows FROM gone AS g;
-		DELETE FROM mirror AS m
-		 WHERE m.pipeline_id = p.pipeline_id AND m.bucket < bucket(p.name, retained);
-		DELETE FROM rejected_record AS r
-		 WHERE r.pipeline = p.name AND r.rejected_at < retained;
-		GET DIAGNOSTICS rejected_records = ROW_COUNT;
-		merged_slots := merge_slots(p.pipeline_id, bucket(p.name));
+		windows := gone[i];
+		merged_slots := merged[i];
+		rejected_records := expire_rejected(p.pipeline_id,
+			rejected_day(now() - p.retention_seconds * interval '1 second'));
+		SELECT count(*) FILTER (WHERE drop_partition(o.name)) INTO id_partitions
+		  FROM partitions('seen_record', p.pipeline_id) AS o
+		 WHERE to_timestamp((o.number + 1) * seen_seconds(p)) < now() - p.dedup_ttl_seconds * interval '1 second';
 		RETURN NEXT;
 	END LOOP;
 END
 $$;
 COMMENT ON FUNCTION topk_pipeline.expire IS
-	'delete what is past the retention, of one pipeline or of all, and merge the slots of windows that are over';
+	'delete what is past the retention or the dedup TTL, of one pipeline or of all, and merge the slots of windows that are over';
 
 CREATE FUNCTION topk_pipeline.drop(name text) RETURNS void
 LANGUAGE plpgsql SECURITY DEFINER
@@ -801,9 +1272,14 @@ SET search_path FROM CURRENT
 AS $$
 DECLARE
 	p			topk_pipeline.pipeline := find("drop".name);
+	partition	text;
 BEGIN
-	DELETE FROM rejected_record AS r WHERE r.pipeline = p.name;
 	DELETE FROM pipeline AS d WHERE d.pipeline_id = p.pipeline_id;
+	FOR partition IN
+		SELECT o.name FROM unnest('{rejected_record,seen_record}'::text[]) AS parent, partitions(parent, p.pipeline_id) AS o
+	LOOP
+		EXECUTE format('DROP TABLE topk_pipeline.%I', partition);
+	END LOOP;
 END
 $$;
 COMMENT ON FUNCTION topk_pipeline.drop IS 'delete a pipeline with everything that belongs to it';
@@ -815,15 +1291,18 @@ SELECT p.name AS pipeline, p.k, p.counters,
 	   justify_hours(p.window_seconds * interval '1 second') AS window_length,
 	   justify_hours(p.retention_seconds * interval '1 second') AS retention,
 	   coalesce(s.windows, 0) AS windows, coalesce(s.slots, 0) AS slots,
-	   coalesce(s.records, 0)::bigint AS records, coalesce(r.rejected, 0) AS rejected,
+	   coalesce(s.records, 0)::bigint AS records, coalesce(d.duplicates, 0)::bigint AS duplicates,
+	   coalesce(r.rejected, 0) AS rejected,
 	   s.last_ingest_at
   FROM topk_pipeline.pipeline AS p
   LEFT JOIN (SELECT pipeline_id, count(DISTINCT (bucket, key)) AS windows, count(*) AS slots,
 					sum(records) AS records, max(last_ingest_at) AS last_ingest_at
 			   FROM topk_pipeline.slot GROUP BY pipeline_id) AS s USING (pipeline_id)
+  LEFT JOIN (SELECT pipeline_id, sum(records) AS duplicates
+			   FROM topk_pipeline.duplicate_count GROUP BY pipeline_id) AS d USING (pipeline_id)
   LEFT JOIN (SELECT pipeline, count(*) AS rejected
 			   FROM topk_pipeline.rejected_record GROUP BY pipeline) AS r ON r.pipeline = p.name;
-COMMENT ON VIEW topk_pipeline.status IS 'each pipeline: what it holds within its retention, and its last ingest';
+COMMENT ON VIEW topk_pipeline.status IS 'each pipeline: what it holds within its retention, all duplicates it was spared, and its last ingest';
 
 CREATE VIEW topk_pipeline.source_status AS
 SELECT p.name AS pipeline, s.source, s.shard, s.position, s.updated_at
@@ -861,7 +1340,8 @@ SELECT pg_catalog.pg_extension_config_dump('topk_pipeline.pipeline_pipeline_id_s
 SELECT pg_catalog.pg_extension_config_dump('topk_pipeline.slot', '');
 SELECT pg_catalog.pg_extension_config_dump('topk_pipeline.slot_slot_id_seq', '');
 SELECT pg_catalog.pg_extension_config_dump('topk_pipeline.source_position', '');
-SELECT pg_catalog.pg_extension_config_dump('topk_pipeline.rejected_record', '');
 SELECT pg_catalog.pg_extension_config_dump('topk_pipeline.rejected_record_rejected_id_seq', '');
+SELECT pg_catalog.pg_extension_config_dump('topk_pipeline.duplicate_count', '');
+SELECT pg_catalog.pg_extension_config_dump('topk_pipeline.duplicate_count_duplicate_count_id_seq', '');
 SELECT pg_catalog.pg_extension_config_dump('topk_pipeline.mirror', '');
 SELECT pg_catalog.pg_extension_config_dump('topk_pipeline.mirror_version', '');

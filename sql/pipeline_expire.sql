@@ -18,8 +18,10 @@ BEGIN ATOMIC
 	INSERT INTO topk_pipeline.mirror (pipeline_id, bucket, key)
 	SELECT DISTINCT s.pipeline_id, s.bucket, s.key
 	  FROM topk_pipeline.slot AS s JOIN topk_pipeline.pipeline AS p USING (pipeline_id) WHERE p.name = fill.name;
+	SELECT topk_pipeline.add_partition('rejected_record', pipeline_id, p.name, topk_pipeline.rejected_day(now()) - ago, 86400)
+	  FROM topk_pipeline.pipeline AS p, generate_series(0, 4) AS ago WHERE p.name = fill.name;
 	INSERT INTO topk_pipeline.rejected_record (pipeline, source, shard, position, reason, rejected_at)
-	SELECT fill.name, 'kafka:clicks', '0', ago, 'invalid JSON', now() - ago * interval '1 day' - interval '1 minute'
+	SELECT fill.name, 'kafka:clicks', '0', ago, 'invalid JSON', now() - ago * interval '1 day'
 	  FROM generate_series(0, 4) AS ago;
 END;
 

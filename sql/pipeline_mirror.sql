@@ -34,8 +34,11 @@ SELECT * FROM pg_temp.claim();
 -- k items are published, the others bounded by error
 SELECT pg_temp.count('global', 20000, '{a,a,a,b,b,c}');
 SELECT * FROM pg_temp.state;
+-- a crash must not lose the version that was given out
 BEGIN;
+SET LOCAL synchronous_commit = off;
 SELECT * FROM pg_temp.claim();
+SHOW synchronous_commit;
 ROLLBACK;
 SELECT topk_from_murmur(c.value), c.total, c.error, c.ttl, c.ttl = 20001 * 86400 + 30 * 86400 AS after_retention,
 	   abs(extract(epoch FROM now()) - c.updated_at) < 60 AS updated, c.writer = p.writer::text AS ours

@@ -30,6 +30,10 @@ SELECT * FROM topk_pipeline.top('reading', n => 3, days => 7);
 SELECT * FROM topk_pipeline.top('reading', n => 1, days => 8);
 SELECT * FROM topk_pipeline.top('reading', key => 'eu', days => 30);
 SELECT * FROM topk_pipeline.top('reading', key => 'nowhere');
+-- the same of several keys, or of all
+SELECT * FROM topk_pipeline.top_keys('reading', '{global,eu,nowhere}', 2);
+SELECT * FROM topk_pipeline.top_keys('reading', n => 1, days => 7);
+SELECT * FROM topk_pipeline.top_keys('reading', '{}');
 SELECT topk_pipeline.summary('reading');
 SELECT topk_pipeline.summary('reading', days => 0) = topk_pipeline.summary('reading') AS at_least_one_window;
 SELECT topk_pipeline.summary('reading', 'nowhere') IS NULL AS nothing;
@@ -47,6 +51,7 @@ SELECT key, topk_pipeline.bucket('reading') - bucket AS ago, summary, records,
   FROM topk_pipeline.window_summary WHERE pipeline = 'reading' ORDER BY ago, key;
 COMMIT;
 SELECT * FROM topk_pipeline.top('nobody');
+SELECT * FROM topk_pipeline.top_keys('nobody');
 SELECT * FROM topk_pipeline.summary('nobody');
 
 -- the slots of a window are merged for whoever reads

@@ -24,7 +24,7 @@ SELECT windows, records, rejected, last_ingest_at FROM topk_pipeline.status WHER
 SELECT * FROM topk_pipeline.positions('rejected', 'kafka:clicks', '{0,1}');
 
 -- a record without a reason, or at no position, fails the whole batch
-\set VERBOSITY terse
+\set VERBOSITY sqlstate
 SELECT topk_pipeline.ingest('rejected', 'kafka:clicks', '{0}', '{43}', '{44}', '{}', '{}', '{}', '{}',
 	'{0}', '{43}', '{NULL}', '{NULL}', '{NULL}', '{NULL}', '{NULL}');
 SELECT topk_pipeline.ingest('rejected', 'kafka:clicks', '{0}', '{43}', '{44}', '{}', '{}', '{}', '{}',

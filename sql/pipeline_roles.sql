@@ -8,6 +8,7 @@ CREATE ROLE regress_topk_owner;
 CREATE ROLE regress_topk_writer;
 CREATE ROLE regress_topk_reader;
 CREATE ROLE regress_topk_mirror;
+CREATE ROLE regress_topk_operator;
 DO $$ BEGIN EXECUTE format('GRANT CREATE ON DATABASE %I TO regress_topk_owner', current_database()); END $$;
 
 -- topk in a schema of its own, topk_pipeline owned by an ordinary role
@@ -24,10 +25,11 @@ SELECT topk_pipeline.create('roles', counters => 50);
 SELECT DISTINCT relowner::regrole FROM pg_class WHERE relnamespace = 'topk_pipeline'::regnamespace;
 
 -- as documented
-GRANT USAGE ON SCHEMA topk_pipeline TO regress_topk_writer, regress_topk_reader, regress_topk_mirror;
-GRANT EXECUTE ON FUNCTION topk_pipeline.settings, topk_pipeline.positions, topk_pipeline.ingest
+GRANT USAGE ON SCHEMA topk_pipeline TO regress_topk_writer, regress_topk_reader, regress_topk_mirror, regress_topk_operator;
+GRANT EXECUTE ON FUNCTION topk_pipeline.settings, topk_pipeline.positions, topk_pipeline.ingest, topk_pipeline.ingest_records
    TO regress_topk_writer;
-GRANT EXECUTE ON FUNCTION topk_pipeline.top, topk_pipeline.summary, topk_pipeline.bucket, topk_pipeline.window_start
+GRANT EXECUTE ON FUNCTION topk_pipeline.top, topk_pipeline.top_keys, topk_pipeline.summary,
+						  topk_pipeline.bucket, topk_pipeline.window_start
    TO regress_topk_reader;
 GRANT SELECT ON topk_pipeline.window_summary, topk_pipeline.status, topk_pipeline.source_status,
 				topk_pipeline.mirror_status, topk_pipeline.rejected_by_reason
@@ -36,6 +38,8 @@ GRANT EXECUTE ON FUNCTION topk_pipeline.settings, topk_pipeline.mirror_lock, top
 						  topk_pipeline.mirror_done, topk_pipeline.mirror_failed, topk_pipeline.mirror_issued,
 						  topk_pipeline.expire
    TO regress_topk_mirror;
+GRANT SELECT ON topk_pipeline.rejected, topk_pipeline.rejected_by_reason TO regress_topk_operator;
+GRANT EXECUTE ON FUNCTION topk_pipeline.readable, topk_pipeline.replay TO regress_topk_operator;
 
 -- each does its work, wherever its search_path leads
 SET search_path = pg_catalog;
@@ -45,21 +49,30 @@ SELECT * FROM topk_pipeline.positions('roles', 'kafka:clicks', '{0}');
 SELECT topk_pipeline.ingest('roles', 'kafka:clicks', '{0}', '{NULL}', '{3}', '{global}', ARRAY[20000], '{2}',
 							ARRAY[summaries.topk_build('{a}', '{2}', 50)],
 							'{0}', '{2}', '{NULL}', '{invalid JSON}', '{NULL}', '{NULL}', '{NULL}');
+SELECT * FROM topk_pipeline.ingest_records('roles', 'kinesis:clicks', '{}', '{}', '{}',
+	'{r1,r2}', ARRAY[now() - interval '20 hours', now()], '{global,global}', '{20000,20000}', '{b,b}', '{1,1}',
+	'{0}', '{7}', ARRAY[now()], '{missing_entity}', '{NULL}', '{NULL}', ARRAY['{"id":"c"}'::bytea], '{r3}', ARRAY[now()]);
 SET ROLE regress_topk_reader;
 SELECT * FROM topk_pipeline.top('roles');
+SELECT * FROM topk_pipeline.top_keys('roles');
 SELECT key, bucket, summary FROM topk_pipeline.window_summary;
 SELECT windows, records, rejected FROM topk_pipeline.status;
 SELECT shard, position FROM topk_pipeline.source_status;
 SELECT key, bucket, problem FROM topk_pipeline.mirror_status;
-SELECT reason, records FROM topk_pipeline.rejected_by_reason;
+SELECT reason, records FROM topk_pipeline.rejected_by_reason ORDER BY reason COLLATE "C";
 SET ROLE regress_topk_mirror;
 SELECT topk_pipeline.mirror_lock('roles');
 SELECT topk_pipeline.mirror_done('roles', c.key, c.bucket, c.version) FROM topk_pipeline.mirror_claim('roles') AS c;
 SELECT * FROM topk_pipeline.expire('roles');
+SET ROLE regress_topk_operator;
+SELECT reason, payload FROM topk_pipeline.rejected ORDER BY reason COLLATE "C";
+SELECT * FROM topk_pipeline.replay('roles', entity => '/id');
 
 -- and nothing else
 SET ROLE regress_topk_writer;
 SELECT * FROM topk_pipeline.slot;
+SELECT * FROM topk_pipeline.seen_record;
+SELECT * FROM topk_pipeline.rejected;
 DELETE FROM topk_pipeline.source_position;
 SELECT topk_pipeline.create('mine');
 SELECT topk_pipeline.drop('roles');
@@ -69,6 +82,7 @@ SELECT topk_pipeline.count_windows(NULL, '{}', '{}', '{}', '{}');
 SET ROLE regress_topk_reader;
 SELECT * FROM topk_pipeline.rejected_record;
 SELECT * FROM topk_pipeline.pipeline;
+SELECT * FROM topk_pipeline.replay('roles');
 SELECT topk_pipeline.ingest('roles', 'by hand', '{}', '{}', '{}', '{}', '{}', '{}', '{}');
 SELECT topk_pipeline.mirror_claim('roles');
 SET ROLE regress_topk_mirror;
@@ -76,6 +90,11 @@ SELECT * FROM topk_pipeline.window_summary;
 SELECT topk_pipeline.ingest('roles', 'by hand', '{}', '{}', '{}', '{}', '{}', '{}', '{}');
 SELECT topk_pipeline.mirror_take_over('roles', 'global', 20000, 1);
 UPDATE topk_pipeline.mirror SET version = 1;
+SELECT * FROM topk_pipeline.ingest_records('roles', 'by hand', '{}', '{}', '{}', '{}', '{}', '{}', '{}', '{}', '{}');
+SET ROLE regress_topk_operator;
+SELECT * FROM topk_pipeline.rejected_record;
+SELECT topk_pipeline.ingest('roles', 'by hand', '{}', '{}', '{}', '{}', '{}', '{}', '{}');
+SELECT topk_pipeline.expire('roles');
 RESET ROLE;
 -- none of them may call what is internal
 SELECT p.oid::regprocedure AS for_everybody
@@ -87,5 +106,6 @@ SELECT pg_advisory_unlock_all();
 SET client_min_messages = warning;
 DROP EXTENSION topk CASCADE;
 DROP SCHEMA summaries;
-DROP OWNED BY regress_topk_owner, regress_topk_writer, regress_topk_reader, regress_topk_mirror;
-DROP ROLE regress_topk_owner, regress_topk_writer, regress_topk_reader, regress_topk_mirror;
+DROP OWNED BY regress_topk_owner, regress_topk_writer, regress_topk_reader, regress_topk_mirror,
+			  regress_topk_operator;
+DROP ROLE regress_topk_owner, regress_topk_writer, regress_topk_reader, regress_topk_mirror, regress_topk_operator;

@@ -5,7 +5,7 @@ import subprocess
 import psycopg
 import pytest
 
-TABLES = ("pipeline", "slot", "source_position", "rejected_record", "mirror")
+TABLES = ("pipeline", "slot", "source_position", "rejected_record", "seen_record", "duplicate_count", "mirror")
 
 
 @pytest.fixture
@@ -35,12 +35,16 @@ INGEST = """
     SELECT topk_pipeline.ingest('p', 'kafka:clicks', '{0}', ARRAY[%s::bigint], ARRAY[%s::bigint],
         '{global}', '{20000}', '{2}', ARRAY[topk_build('{a,b}', '{1,1}', 1000)],
         '{0}', '{5}', '{2026-11-24 10:00:00Z}', '{invalid JSON}', '{NULL}', ARRAY['key']::bytea[], ARRAY['{']::bytea[])"""
+INGEST_RECORDS = """
+    SELECT * FROM topk_pipeline.ingest_records('p', 'kinesis:clicks', '{}', '{}', '{}', '{r1,r2,r2}',
+        ARRAY[now(), now(), now() - interval '20 hours'], '{global,global,global}', '{20000,20000,20000}', '{a,b,b}', '{1,1,1}')"""
 CLAIM = "SELECT version FROM topk_pipeline.mirror_claim('p', '0')"
 
 
 def test_dump_and_restore(database, restored):
     database.query("SELECT topk_pipeline.create('p')")
     database.query(INGEST, None, 10)
+    assert database.query(INGEST_RECORDS) == [(2, 1, 0)]
     [(version,)] = database.query(CLAIM)
     database.query("SELECT topk_pipeline.mirror_done('p', 'global', 20000, %s)", version)
     before = {table: database.query(f"SELECT t::text FROM topk_pipeline.{table} AS t ORDER BY 1") for table in TABLES}
@@ -49,6 +53,11 @@ def test_dump_and_restore(database, restored):
     copy = restored()
     for table in TABLES:
         assert copy.execute(f"SELECT t::text FROM topk_pipeline.{table} AS t ORDER BY 1").fetchall() == before[table]
+
+    # ids are still known, in the partitions that came along, and expire with them
+    assert copy.execute(INGEST_RECORDS).fetchall() == [(0, 3, 0)]
+    copy.execute("SELECT topk_pipeline.prepare_seen(p, ARRAY[now() - interval '3 days']) FROM topk_pipeline.pipeline AS p")
+    assert copy.execute("SELECT id_partitions FROM topk_pipeline.expire()").fetchall() == [(1,)]
 
     # every sequence goes on behind what was given out
     assert copy.execute(CLAIM).fetchall() == []
@@ -61,6 +70,9 @@ def test_dump_and_restore(database, restored):
     with pytest.raises(psycopg.Error) as error:
         copy.execute(INGEST, (10, 20))
     assert error.value.sqlstate == "TK001"
+    copy.execute("SELECT topk_pipeline.drop('p')")
+    copy.execute("DROP EXTENSION topk CASCADE")
+    assert copy.execute("SELECT relname FROM pg_class WHERE relnamespace = 'topk_pipeline'::regnamespace").fetchall() == []
 
 
 def test_grants_are_dumped(database, restored):
