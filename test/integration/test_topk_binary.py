@@ -79,9 +79,12 @@ def parameter(connection, oid, value):
     return connection.pgconn.exec_params(b"SELECT $1", [value], [oid], [Format.BINARY], Format.BINARY)
 
 
-def test_parameters(connection, summary_oid, values):
+@pytest.mark.parametrize(("encoding", "count"), [("UTF8", 4000), ("LATIN1", 1000)])
+def test_parameters(connection, summary_oid, values, encoding, count):
+    """Also where each item is converted, and with it the order of items of one weight."""
+    connection.execute(f"SET client_encoding = {encoding}")
     accepted = 0
-    for value in inputs(values, seed=1, count=4000):
+    for value in inputs(values, seed=1, count=count):
         result = parameter(connection, summary_oid, value)
         if result.status != psycopg.pq.ExecStatus.TUPLES_OK:
             assert result.error_field(psycopg.pq.DiagnosticField.SQLSTATE).decode() in REJECTED, result.error_message
