@@ -81,7 +81,7 @@ download_server()
 	mkdir -p "$build/apt/lists/partial"
 	apt-get indextargets --format 'deb-src [signed-by=/usr/share/keyrings/debian-archive-keyring.gpg] $(SITE) $(RELEASE) $(COMPONENT)' \
 		'Created-By: Packages' 'Component: main' 'Origin: Debian' | sort -u >"$build/apt/sources.list"
-	apt_source apt-get update || return 1
+	apt_source apt-get -o APT::Update::Error-Mode=any update || return 1
 	for version in $(apt_source apt-cache showsrc --only-source postgresql-15 | sed -n 's/^Version: //p' | sort -V -r -u); do
 		(cd "$build/apt" && apt_source apt-get --download-only source "postgresql-15=$version") && return
 	done

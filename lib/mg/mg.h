@@ -103,8 +103,8 @@ extern int	mg_room(int k);
 
 /*
  * Count weight more for item (length bytes, any content; the empty item is an
- * item).  Weight 0 changes nothing.  On any other status than MG_OK the
- * summary is as before.  Amortised O(1).
+ * item).  Weight 0 changes nothing.  On any other status than MG_OK nothing
+ * is counted, and the guarantees hold as before.  Amortised O(1).
  */
 extern MgStatus mg_add(MgSummary *summary, const void *item, size_t length, int64_t weight);
 
