@@ -1,9 +1,10 @@
-"""Writers, a mirror worker and expiry at once, while their connections are cut: every count stays exact."""
+"""Writers, a mirror worker and expiry at once, while their connections are cut: every count stays exact, no two deadlock."""
 
 import random
 import threading
 import time
 from collections import Counter
+from datetime import datetime, timezone
 
 import psycopg
 from psycopg.types.json import Jsonb
@@ -26,6 +27,8 @@ class Client:
         try:
             cursor = self.connection.execute(sql, arguments)
             return cursor.fetchall()
+        except psycopg.errors.DeadlockDetected:
+            raise
         except psycopg.OperationalError:
             self.connection.close()
             self.connection = psycopg.connect(self.dsn, autocommit=True)
@@ -101,12 +104,9 @@ def cut(dsn, until, victims):
             time.sleep(0.1)
 
 
-def test_counts_stay_exact(database):
-    database.query("SELECT topk_pipeline.create('p', k => 5, counters => 50, retention => '20000 days')")
-    until = time.monotonic() + SECONDS
-    clients = [Client(database.dsn) for _ in range(WRITERS + 2)]
-    truths = [Counter() for _ in range(WRITERS)]
-    store, failures = {}, []
+def all_at_once(jobs):
+    """Run (function, arguments...) in a thread each, to their ends."""
+    failures = []
 
     def guarded(work, *arguments):
         try:
@@ -114,14 +114,23 @@ def test_counts_stay_exact(database):
         except BaseException as failure:
             failures.append(failure)
 
-    jobs = [(writer, clients[i], str(i), until, truths[i]) for i in range(WRITERS)]
-    jobs += [(mirror, clients[-1], until, store), (expire, clients[-2], until), (cut, database.dsn, until, clients)]
     threads = [threading.Thread(target=guarded, args=job) for job in jobs]
     for thread in threads:
         thread.start()
     for thread in threads:
         thread.join()
     assert not failures
+
+
+def test_counts_stay_exact(database):
+    database.query("SELECT topk_pipeline.create('p', k => 5, counters => 50, retention => '20000 days')")
+    until = time.monotonic() + SECONDS
+    clients = [Client(database.dsn) for _ in range(WRITERS + 2)]
+    truths = [Counter() for _ in range(WRITERS)]
+    store = {}
+    jobs = [(writer, clients[i], str(i), until, truths[i]) for i in range(WRITERS)]
+    jobs += [(mirror, clients[-1], until, store), (expire, clients[-2], until), (cut, database.dsn, until, clients)]
+    all_at_once(jobs)
 
     truth = sum(truths, Counter())
     rows = database.query("SELECT key, bucket, item, lower_bound, upper_bound"
@@ -141,3 +150,58 @@ def test_counts_stay_exact(database):
         store[key, bucket] = (version, value)
     expected = database.query("SELECT key, bucket, topk_to_murmur(summary, 5) FROM topk_pipeline.window_summary")
     assert {(key, bucket): value for key, bucket, value in expected} == {place: value for place, (_, value) in store.items()}
+
+
+# ---- records with ids ----
+
+RECORDS = 3000
+OFFER = """
+    SELECT * FROM topk_pipeline.ingest_records('p', 'kinesis:clicks', '{}', '{}', '{}', %s, %s, %s, %s::bigint[], %s, %s::bigint[],
+        %s, %s, %s, %s, %s, %s::bytea[], %s::bytea[], %s, %s)"""
+
+
+def offer(client, records):
+    """One batch; every tenth record is a bad one."""
+    good = [number for number in records if number % 10]
+    bad = [number for number in records if not number % 10]
+    none = [None] * len(bad)
+    return client.query(OFFER, [f"id-{n}" for n in good], [time_of(n) for n in good], [KEYS[n % 2] for n in good],
+                        [BUCKETS[0]] * len(good), [f"item-{n % 40}" for n in good], [1] * len(good),
+                        ["0"] * len(bad), [str(n) for n in bad], none, ["odd"] * len(bad), none, none, none,
+                        [f"id-{n}" for n in bad], [time_of(n) for n in bad])
+
+
+def time_of(number):
+    """When a record arrived: the records lie on both sides of the border between two partitions."""
+    return datetime.fromtimestamp(time.time() // 86400 * 86400 + number - RECORDS // 2, timezone.utc)
+
+
+def deliver(client, until):
+    """Batches that overlap with those of the others, in any order."""
+    while time.monotonic() < until:
+        start = random.randrange(RECORDS)
+        offer(client, random.sample(range(start, min(start + 200, RECORDS)), min(50, RECORDS - start)))
+
+
+def test_redelivered_records_count_once(database):
+    database.query("SELECT topk_pipeline.create('p', k => 5, counters => 50, retention => '20000 days')")
+    until = time.monotonic() + SECONDS
+    clients = [Client(database.dsn) for _ in range(WRITERS + 1)]
+    jobs = [(deliver, client, until) for client in clients[:WRITERS]]
+    jobs += [(expire, clients[WRITERS], until), (cut, database.dsn, until, clients)]
+    all_at_once(jobs)
+
+    # whatever has not come through yet; then everything once more
+    every = range(RECORDS)
+    while offer(clients[0], every) is None:
+        pass
+    assert offer(clients[0], every) == [(0, RECORDS, 0)]
+    rows = database.query("SELECT key, item, lower_bound, upper_bound"
+                          "  FROM topk_pipeline.window_summary, topk_top(summary, 100)")
+    truth = Counter((KEYS[n % 2], f"item-{n % 40}") for n in every if n % 10)
+    assert {(key, item): lower for key, item, lower, _ in rows} == truth
+    assert database.query("SELECT sum(records) FROM topk_pipeline.slot") == [(truth.total(),)]
+    rejected = database.query("SELECT position::int FROM topk_pipeline.rejected_record ORDER BY position")
+    assert rejected == [(n,) for n in every if not n % 10]
+    for client in clients:
+        client.connection.close()
