@@ -1,7 +1,7 @@
 #!/bin/sh
 # checked_server.sh
-#	  Runs pg_regress and the mutation test of the binary form in a server whose
-#	  memory accesses are watched: by AddressSanitizer (and UBSan), or by valgrind.
+#	  Runs pg_regress, and mutated binary and text values, in a server whose memory
+#	  accesses are watched: by AddressSanitizer (and UBSan), or by valgrind.
 #
 # asan		the installed server with the extension built by clang-16: other
 #			compilers' runtimes hang in Debian's server.  Sees all but overruns
@@ -129,6 +129,7 @@ run_tests()
 	python=$checkout/build/venv/bin/python
 	"$python" "$build/topk/test/run.py" sql ${only:+--only "$only"} || status=1
 	[ -n "$only" ] || "$python" "$build/topk/test/run.py" integration --only test_topk_binary || status=1
+	[ -n "$only" ] || "$python" "$build/topk/test/fuzz/topk_text_fuzz.py" --runs 20000 "$build/topk/test/fuzz/corpus/topk_text" || status=1
 	for report in "$log"/*; do
 		[ -s "$report" ] || continue
 		head -n 60 "$report"

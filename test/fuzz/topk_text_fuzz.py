@@ -11,7 +11,7 @@ a time, in a throw-away server, and asks of every input that
   - what is accepted has a text form that is read to an equal summary, and
     every function reads it.
 
-With --runs 0 the corpus alone is run.
+`make check` runs the corpus alone (test/run.py).
 """
 
 import argparse
@@ -22,13 +22,15 @@ from pathlib import Path
 
 import psycopg
 
-sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
+CHECKOUT = Path(__file__).resolve().parents[2]
+sys.path.insert(0, str(CHECKOUT))
 
 from demo.stack import Stack, exit_on_signals  # noqa: E402
 
 # Not JSON or no summary, k out of range, a number or an item out of range, too deeply nested, a bad escape.
 REFUSALS = {"22P02", "22023", "22003", "54000", "54001", "22P05"}
 BATCH = 2000
+FINDING = CHECKOUT / "build" / "fuzz" / "topk_text-finding"
 
 # Each input in a subtransaction of its own: the SQLSTATE that refused it, or NULL.
 SETUP = """
@@ -108,7 +110,9 @@ def fuzz(dsn, texts, seconds, runs):
             try:
                 accepted += try_all(connection, batch)
             except (psycopg.Error, AssertionError):
-                Path("build/fuzz/topk_text-finding").write_text("\n".join(map(repr, batch)))
+                FINDING.parent.mkdir(parents=True, exist_ok=True)
+                FINDING.write_text("\n".join(map(repr, batch)))
+                print(f"the batch is in {FINDING}", file=sys.stderr)
                 raise
             done += len(batch)
     print(f"{done} runs, {accepted} accepted, no finding")
