@@ -4,8 +4,8 @@
     build/venv/bin/python test/fuzz/topk_text_fuzz.py [--seconds N | --runs N] CORPUS...
 
 The text form is parsed by the server's own JSON code, so this is no libFuzzer
-target: nothing steers it to new code.  It mutates the corpus blindly, much at
-a time, in a throw-away server, and asks of every input that
+target: nothing steers it to new code.  It blindly mutates the corpus and texts
+that it makes up, many at a time, in a throw-away server, and asks of each that
 
   - the server lives, and refuses only with the errors that belong to bad input,
   - what is accepted has a text form that is read to an equal summary, and
@@ -15,6 +15,7 @@ a time, in a throw-away server, and asks of every input that
 """
 
 import argparse
+import json
 import random
 import sys
 import time
@@ -62,9 +63,29 @@ TOKENS = [*'{}[],:"\\', "null", "true", "0", "-1", "1e3", "1.0", "92233720368547
           "\\ud83d\\udc18", "\\n", "ü", "\U0001f418", " ", "\t", "100000", "100001"]
 
 
+NAMES = ["a", "b", "ab", "", "\0", '"', "\\", "\n", "\x7f", "ü", "\U0001f418", "null", "x" * 300]
+
+
+def generated(numbers):
+    """A text that is likely to be a summary."""
+    def pick(limit):
+        return numbers.choice((0, 1, limit, numbers.randrange(limit + 1), numbers.randrange(limit + 1)))
+
+    k = 1 + pick(20)
+    total = pick(numbers.choice((1000, 2**63 - 1)))
+    error = pick(total // (k + 1))
+    unknown = numbers.random() < 0.2
+    items = []
+    for name in numbers.sample(NAMES, pick(min(k, len(NAMES)))):
+        lower = 1 + pick(total // (2 * k))
+        items.append([name, lower, None if unknown else lower + pick(error)])
+    summary = {"k": k, "total": None if unknown else total, "error": None if unknown else error, "items": items}
+    return json.dumps(summary, ensure_ascii=numbers.random() < 0.5)
+
+
 def mutated(texts, numbers):
-    text = numbers.choice(texts)
-    for _ in range(numbers.choice((1, 1, 1, 2, 4))):
+    text = generated(numbers) if numbers.random() < 0.5 else numbers.choice(texts)
+    for _ in range(numbers.choice((0, 0, 1, 1, 2, 4))):
         at, end = sorted((numbers.randrange(len(text) + 1), numbers.randrange(len(text) + 1)))
         end = min(end, at + numbers.randrange(12))
         match numbers.randrange(6):
