@@ -293,6 +293,7 @@ judge_error(DynamoDb *dynamodb, long status, const json_t *answer, const Row *ro
 			PutOutcome *outcome)
 {
 	const char *type = error_type(answer);
+	const char *message;
 
 	if (strcmp(type, "ConditionalCheckFailedException") == 0)
 	{
@@ -300,8 +301,10 @@ judge_error(DynamoDb *dynamodb, long status, const json_t *answer, const Row *ro
 		return DAEMON_OK;
 	}
 
-	set_problem(dynamodb, "HTTP status %ld%s%s: %s", status, *type != '\0' ? ", " : "", type,
-				error_message(answer));
+	/* the first line: others may repeat the request's headers, and with them the session token */
+	message = error_message(answer);
+	set_problem(dynamodb, "HTTP status %ld%s%s: %.*s", status, *type != '\0' ? ", " : "", type,
+				(int) strcspn(message, "\n"), message);
 	for (int i = 0; i < FATAL_ERRORS; i++)
 		if (strcmp(type, fatal_errors[i].type) == 0)
 		{

@@ -15,7 +15,8 @@ process.roles=broker,controller
 node.id=1
 controller.quorum.voters=1@127.0.0.1:{controller_port}
 controller.listener.names=CONTROLLER
-listeners=PLAINTEXT://127.0.0.1:{port},CONTROLLER://127.0.0.1:{controller_port}
+listeners={listeners},CONTROLLER://127.0.0.1:{controller_port}
+listener.security.protocol.map=CONTROLLER:PLAINTEXT,PLAINTEXT:PLAINTEXT,SSL:SSL,SASL_SSL:SASL_SSL
 log.dirs={data}
 auto.create.topics.enable=false
 offsets.topic.num.partitions=1
@@ -31,14 +32,23 @@ broker.session.timeout.ms=2000
 
 
 class Kafka:
-    """A broker; .brokers is its bootstrap address.  It keeps its data over kill() and start()."""
+    """A broker; .brokers is its bootstrap address.  It keeps its data over kill() and start().
 
-    def __init__(self, folder):
+    secure: protocols (SSL, SASL_SSL) that it speaks too, on localhost at .secure_brokers[protocol];
+    the settings for them (certificates, mechanisms) are the caller's.
+    """
+
+    def __init__(self, folder, secure=(), settings=None):
         folder = Path(folder)
         self.port, controller_port = free_port(), free_port()
         self.brokers = f"127.0.0.1:{self.port}"
+        self.secure_brokers = {protocol: f"localhost:{free_port()}" for protocol in secure}
+        listeners = {"PLAINTEXT": self.brokers, **self.secure_brokers}
+        properties = SETTINGS.format(controller_port=controller_port, data=folder / "data", listeners=",".join(
+            f"{protocol}://{address}" for protocol, address in listeners.items()))
+        properties += "".join(f"{name}={value}\n" for name, value in (settings or {}).items())
         settings = folder / "server.properties"
-        settings.write_text(SETTINGS.format(port=self.port, controller_port=controller_port, data=folder / "data"))
+        settings.write_text(properties)
         run(java("kafka.tools.StorageTool", "format", "-t", CLUSTER_ID, "-c", settings, heap=64, folder=folder))
         self.admin = AdminClient({"bootstrap.servers": self.brokers, "log_level": 0})
         self.process = Process("Kafka", java("kafka.Kafka", settings, heap=350, folder=folder), folder / "log")

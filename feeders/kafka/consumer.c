@@ -169,6 +169,24 @@ on_rebalance(rd_kafka_t *kafka, rd_kafka_resp_err_t what,
 		what == RD_KAFKA_RESP_ERR__ASSIGN_PARTITIONS ? CONSUMER_ASSIGNED : CONSUMER_REVOKED;
 }
 
+/* An error of a connection: tried again, unless the broker is not the one that was meant. */
+static void
+on_connection_error(Consumer *consumer, int error, const char *reason)
+{
+	snprintf(consumer->last_error, sizeof(consumer->last_error), "%s", reason);
+	log_debug(consumer->log, "Kafka client", LOG_TEXT("error", reason));
+	/* OpenSSL's words; other errors of TLS may pass, as when a broker stops amid the handshake */
+	if (error != RD_KAFKA_RESP_ERR__SSL || strstr(reason, "certificate verify failed") == NULL ||
+		consumer->health == DAEMON_FATAL)
+		return;
+	log_error(consumer->log, "broker's certificate could not be verified",
+			  LOG_TEXT("error", reason),
+			  LOG_TEXT("hint",
+					   "check that ssl.ca.location (-X, KAFKA_CONF_...) is the authority that "
+					   "signed it, and that it names the host that the broker is reached by"));
+	consumer->health = DAEMON_FATAL;
+}
+
 static void
 on_error(rd_kafka_t *kafka, int error, const char *reason, void *opaque)
 {
@@ -195,8 +213,7 @@ on_error(rd_kafka_t *kafka, int error, const char *reason, void *opaque)
 			consumer->reached = false;
 			break;
 		default:
-			snprintf(consumer->last_error, sizeof(consumer->last_error), "%s", reason);
-			log_debug(consumer->log, "Kafka client", LOG_TEXT("error", reason));
+			on_connection_error(consumer, error, reason);
 			break;
 	}
 }

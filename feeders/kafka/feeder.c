@@ -582,7 +582,6 @@ feeder_run(Feeder *feeder)
 {
 	DaemonStatus status = DAEMON_OK;
 
-	notify_systemd("READY=1");
 	while (status == DAEMON_OK && !signals_stop_requested(feeder->signals) &&
 		   !feeder_is_drained(feeder))
 	{

@@ -11,6 +11,7 @@
 #include "daemon/backoff.h"
 #include "daemon/log.h"
 #include "daemon/metrics.h"
+#include "daemon/notify.h"
 #include "daemon/signals.h"
 #include "daemon/status.h"
 #include "feeder.h"
@@ -83,6 +84,8 @@ run(const FeederConfig *config, const Log *log, Signals *signals)
 		log_info(log, "starting", LOG_TEXT("topic", config->topic),
 				 LOG_TEXT("group", config->group), LOG_TEXT("pipeline", config->pipeline),
 				 LOG_TEXT("source", config->source));
+		/* up, even if what it needs is not: /readyz tells that */
+		notify_systemd("READY=1");
 		switch (await_settings(&store, log, signals, &settings))
 		{
 			case DAEMON_OK:

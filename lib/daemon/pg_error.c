@@ -49,6 +49,17 @@ static const char *const settings_complaints[] = {
 
 #define SETTINGS_COMPLAINTS ((int) (sizeof(settings_complaints) / sizeof(settings_complaints[0])))
 
+/* What libpq says of a server, or of files here, that don't give the protection which is asked for. */
+static const char *const tls_complaints[] = {
+	"certificate verify failed",
+	"does not match host name",
+	"certificate file",
+	"private key file",
+	"server does not support SSL",
+};
+
+#define TLS_COMPLAINTS ((int) (sizeof(tls_complaints) / sizeof(tls_complaints[0])))
+
 static const PgErrorRule *
 find_fatal_rule(const char *sqlstate)
 {
@@ -172,6 +183,11 @@ pg_fail_connection(PgSession *session, const char *message)
 	for (int i = 0; i < SETTINGS_COMPLAINTS; i++)
 		if (strncmp(message, settings_complaints[i], strlen(settings_complaints[i])) == 0)
 			return pg_fail_fatal(session, message, "check --dsn and the PG* environment variables");
+	for (int i = 0; i < TLS_COMPLAINTS; i++)
+		if (strstr(message, tls_complaints[i]) != NULL)
+			return pg_fail_fatal(session, message,
+								 "check the host's name, the server's certificate, and sslmode, "
+								 "sslrootcert, sslcert and sslkey (PGSSL... or --dsn)");
 	return DAEMON_RETRY;
 }
 

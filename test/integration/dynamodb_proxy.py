@@ -77,9 +77,9 @@ class DynamoDBProxy:
         return Handler
 
 
-def error(status, name):
+def error(status, name, message="made by the test"):
     """A fault: DynamoDB answers this error."""
-    body = json.dumps({"__type": name, "message": "made by the test"}).encode()
+    body = json.dumps({"__type": name, "message": message}).encode()
     return lambda handler: handler.answer(status, body)
 
 
