@@ -96,18 +96,11 @@ select_items(const MgSummary *summary, uint32_t limit, Selection *selection)
 		return MG_OUT_OF_MEMORY;
 	for (uint32_t i = 0; i < summary->count; i++)
 	{
-		const MgCounter *counter = &summary->counters[i];
-		int			rank = all ? 1 : mg_choice_rank(&choice, counter);
+		int			rank = all ? 1 : mg_choice_rank(&choice, summary, i);
 
 		if (rank < 0)
 			continue;
-		items[rank > 0 ? selection->count++ : --first_tie] = (MgItem)
-		{
-			.bytes = summary->arena + counter->offset,
-			.length = counter->length,
-			.lower = counter->lower,
-			.upper = counter->counter + summary->error
-		};
+		items[rank > 0 ? selection->count++ : --first_tie] = mg_item(summary, i);
 	}
 	if (!all)
 	{
@@ -286,7 +279,7 @@ import_item(MgSummary *summary, const MgItem *item, const char **problem)
 	if (*problem != NULL)
 		return MG_CORRUPT;
 	status = mg_list(summary, item->bytes, item->length, item->lower,
-					 summary->known ? item->upper - summary->error : item->lower, &listed);
+					 summary->known ? summary->error - (item->upper - item->lower) : 0, &listed);
 	if (status == MG_OK && !listed)
 	{
 		*problem = "an item is listed twice";
@@ -333,12 +326,12 @@ import_check(const MgSummary *summary, const char **problem)
 		return MG_OK;
 	for (uint32_t i = 0; i < summary->count; i++)
 	{
-		if (summary->counters[i].lower > left)
+		if (summary->lowers[i] > left)
 		{
 			*problem = "the items' lower bounds add up to more than the total";
 			return MG_CORRUPT;
 		}
-		left -= summary->counters[i].lower;
+		left -= summary->lowers[i];
 	}
 	if (!mg_credit_holds(summary))
 	{

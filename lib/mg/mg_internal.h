@@ -8,6 +8,8 @@
 #define MG_INTERNAL_H
 
 #include "mg/mg.h"
+#include "mg_hash.h"
+#include "mg_table.h"
 
 /* Counters that even the smallest summary has room for; a fuzzer sets less, so that short inputs purge. */
 #ifndef MG_ROOM_MIN
@@ -18,19 +20,13 @@
 #define MG_ARENA_MAX ((size_t) 0x3fffffff)
 
 /*
- * One listed item.  Its upper bound is counter + the summary's error: so a
- * merge adds lower and counter, and an item absent from one side needs no
- * visit at all.
+ * The counters are parallel arrays, in the order in which they were listed:
+ * a purge reads many lower bounds and moves few items.
+ *
+ * An item's upper bound is lower + error - spared.  So when the error rises by
+ * a merge, no item has to be visited but those listed on both sides, and
+ * before the first purge there is no such array at all.
  */
-typedef struct MgCounter
-{
-	int64_t		lower;			/* weight seen since it was last listed */
-	int64_t		counter;		/* Misra-Gries' counter; can fall below 0 */
-	uint32_t	hash;
-	uint32_t	offset;			/* of the item's bytes in the arena */
-	uint32_t	length;
-} MgCounter;
-
 struct MgSummary
 {
 	MgAllocator allocator;
@@ -39,21 +35,40 @@ struct MgSummary
 	int64_t		total;
 	int64_t		error;
 
-	/* The counters, in the order in which they were listed. */
-	MgCounter  *counters;
+	MgKey	   *keys;
+	int64_t    *lowers;			/* weight seen since the item was last listed */
+	int64_t    *spared;			/* by how much the error rose while it was listed; NULL: 0 for all */
 	uint32_t	count;
 	uint32_t	capacity;
-
-	/* Open addressing, linear probing: 0 is free, else an index into counters, plus 1. */
-	uint32_t   *table;
-	uint32_t	table_mask;		/* size - 1; the size is a power of two, 0 before the first item */
+	MgTable		table;
 	uint64_t	seed;
 
-	/* The items' bytes, in the order of counters. */
+	/* The bytes of long items, in the order of the counters. */
 	char	   *arena;
 	size_t		arena_used;
 	size_t		arena_capacity;
 };
+
+/* Misra and Gries' counter; can fall below 0. */
+static inline int64_t
+mg_counter(const MgSummary *summary, uint32_t i)
+{
+	return summary->spared == NULL ? summary->lowers[i] : summary->lowers[i] - summary->spared[i];
+}
+
+static inline MgItem
+mg_item(const MgSummary *summary, uint32_t i)
+{
+	const MgKey *key = &summary->keys[i];
+
+	return (MgItem)
+	{
+		.bytes = mg_key_short(key) ? (const char *) key : summary->arena + mg_key_offset(key),
+		.length = mg_key_length(key),
+		.lower = summary->lowers[i],
+		.upper = mg_counter(summary, i) + summary->error
+	};
+}
 
 /* ---- mg_purge.c ---- */
 
@@ -71,16 +86,23 @@ typedef struct MgChoice
 } MgChoice;
 
 /*
- * Choose the keep counters that stay, k <= keep < count.  Memory: 16 bytes a
+ * Choose the keep counters that stay, k <= keep < count.  Memory: 24 bytes a
  * counter, released before it returns.
  */
 extern MgStatus mg_choose(const MgSummary *summary, uint32_t keep, MgChoice *choice);
 
-/* > 0 if the counter ranks before the boundary, 0 if it is equal to it, < 0 if it is dropped. */
-extern int	mg_choice_rank(const MgChoice *choice, const MgCounter *counter);
+/* > 0 if counter i ranks before the boundary, 0 if it is equal to it, < 0 if it is dropped. */
+static inline int
+mg_choice_rank(const MgChoice *choice, const MgSummary *summary, uint32_t i)
+{
+	int64_t		lower = summary->lowers[i],
+				counter = mg_counter(summary, i),
+				first = choice->by_counter ? counter : lower,
+				second = choice->by_counter ? lower : counter;
 
-/* Does this counter stay?  Ask once for each counter, in listing order. */
-extern bool mg_choice_keeps(MgChoice *choice, const MgCounter *counter);
+	return 2 * ((first > choice->first) - (first < choice->first)) +
+		(second > choice->second) - (second < choice->second);
+}
 
 /* ---- mg_summary.c ---- */
 
@@ -92,7 +114,7 @@ extern bool mg_credit_holds(const MgSummary *summary);
 
 /* List an item that is not listed yet; *listed is false, and nothing changes, if it is. */
 extern MgStatus mg_list(MgSummary *summary, const void *item, size_t length,
-						int64_t lower, int64_t counter, bool *listed);
+						int64_t lower, int64_t spared, bool *listed);
 
 /* Forget total, error and upper bounds, as merging with a summary that lacks them does. */
 extern void mg_make_unknown(MgSummary *summary);

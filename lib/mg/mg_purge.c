@@ -13,58 +13,50 @@
  */
 #include "mg_internal.h"
 
-typedef struct Rank
+/* What mg_choose works on: two values for each counter, by which it is ranked. */
+typedef struct Ranking
 {
-	int64_t		first;
-	int64_t		second;
-} Rank;
-
-/* > 0 if a ranks before b: the larger first, then the larger second. */
-static inline int
-rank_compare(const Rank *a, const Rank *b)
-{
-	if (a->first != b->first)
-		return a->first > b->first ? 1 : -1;
-	return (a->second > b->second) - (a->second < b->second);
-}
-
-static inline void
-rank_swap(Rank *a, Rank *b)
-{
-	Rank		saved = *a;
-
-	*a = *b;
-	*b = saved;
-}
+	const int64_t *first;
+	const int64_t *second;
+	uint32_t	count;
+	int64_t    *scratch;		/* twice as many */
+	uint64_t	seed;
+} Ranking;
 
 /*
- * The element of rank n (0 is the highest), by quickselect with three-way
+ * The value of rank n (0 is the highest), by quickselect with three-way
  * partitions.  Pivots are drawn from the summary's seed, so that no input can
  * be prepared on which it is quadratic; the answer does not depend on them.
  */
-static Rank
-rank_select(Rank *ranks, uint32_t count, uint32_t n, uint64_t seed)
+static int64_t
+quickselect(int64_t *values, uint32_t count, uint32_t n, uint64_t seed)
 {
 	uint32_t	low = 0,
-				high = count;	/* ranks[low .. high) holds the answer */
+				high = count;	/* values[low .. high) holds the answer */
 
 	for (;;)
 	{
 		uint32_t	before = low,
 					next = low,
 					after = high;
-		Rank		pivot;
+		int64_t		pivot;
 
 		seed = seed * UINT64_C(6364136223846793005) + UINT64_C(1442695040888963407);
-		pivot = ranks[low + (uint32_t) ((seed >> 32) % (high - low))];
+		pivot = values[low + (uint32_t) ((seed >> 32) % (high - low))];
 		while (next < after)
 		{
-			int			order = rank_compare(&ranks[next], &pivot);
+			int64_t		value = values[next];
 
-			if (order > 0)
-				rank_swap(&ranks[before++], &ranks[next++]);
-			else if (order < 0)
-				rank_swap(&ranks[next], &ranks[--after]);
+			if (value > pivot)
+			{
+				values[next++] = values[before];
+				values[before++] = value;
+			}
+			else if (value < pivot)
+			{
+				values[next] = values[--after];
+				values[after] = value;
+			}
 			else
 				next++;
 		}
@@ -77,103 +69,151 @@ rank_select(Rank *ranks, uint32_t count, uint32_t n, uint64_t seed)
 	}
 }
 
-static inline Rank
-rank_of(const MgChoice *choice, const MgCounter *counter)
+#define BINS 252				/* bin_of(INT64_MAX) + 1, rounded up */
+#define LANES 4
+
+/* A bin for each value: one each up to 7, then four to each power of two; 0 and below share one. */
+static inline uint32_t
+bin_of(int64_t value)
 {
-	if (choice->by_counter)
-		return (Rank) {counter->counter, counter->lower};
-	return (Rank) {counter->lower, counter->counter};
+	int			shift;
+
+	if (value <= 0)
+		return 0;
+	shift = 61 - __builtin_clzll((uint64_t) value | 4);
+	return (uint32_t) (shift * 4 + (value >> shift));
 }
 
-/* Set the boundary so that keep counters stay, and what dropping the others adds to the error. */
+/*
+ * The value of rank n.  A purge meets large and small ones in an order that no
+ * branch predictor knows: so they are first counted by bins, without a branch,
+ * and only those in the answer's bin are compared.  In four lanes, because most
+ * fall into the same few bins, and an increment has to wait for the one before.
+ */
+static int64_t
+select_value(const int64_t *values, uint32_t count, uint32_t n, int64_t *scratch, uint64_t seed)
+{
+	uint32_t	lanes[LANES][BINS] = {{0}};
+	uint32_t	bin = BINS,
+				in_bin,
+				found = 0;
+
+	for (uint32_t i = 0; i < count; i++)
+		lanes[i % LANES][bin_of(values[i])]++;
+	for (;;)
+	{
+		bin--;
+		in_bin = lanes[0][bin] + lanes[1][bin] + lanes[2][bin] + lanes[3][bin];
+		if (n < in_bin)
+			break;
+		n -= in_bin;
+	}
+	if (bin > 0 && bin < 8)
+		return bin;
+	for (uint32_t i = 0; i < count; i++)
+	{
+		int64_t		value = values[i];
+
+		scratch[found] = value;
+		found += bin_of(value) == bin;
+	}
+	return quickselect(scratch, found, n, seed);
+}
+
+/*
+ * Set the boundary so that keep counters stay, how many equal to it stay, and
+ * what dropping the others adds to the error.
+ */
 static void
-choose_boundary(const MgSummary *summary, uint32_t keep, Rank *ranks, MgChoice *choice)
+choose_boundary(const Ranking *ranking, const int64_t *counters, uint32_t keep, MgChoice *choice)
 {
-	MgChoice	asked;
-	Rank		boundary;
-	uint32_t	before = 0;
+	int64_t		first = select_value(ranking->first, ranking->count, keep - 1,
+									 ranking->scratch, ranking->seed),
+				second,
+				dropped = 0,
+				boundary;
+	uint32_t	ties = 0,
+				equal = 0;
 
-	for (uint32_t i = 0; i < summary->count; i++)
-		ranks[i] = rank_of(choice, &summary->counters[i]);
-	boundary = rank_select(ranks, summary->count, keep - 1, summary->seed);
-	for (uint32_t i = 0; i < summary->count; i++)
-		before += rank_compare(&ranks[i], &boundary) > 0;
-	choice->first = boundary.first;
-	choice->second = boundary.second;
-	choice->ties = keep - before;
-
-	choice->dropped = 0;
-	asked = *choice;
-	for (uint32_t i = 0; i < summary->count; i++)
+	for (uint32_t i = 0; i < ranking->count; i++)
 	{
-		const MgCounter *counter = &summary->counters[i];
+		int64_t		below = ranking->first[i] < first ? counters[i] : 0;
 
-		if (!mg_choice_keeps(&asked, counter) && counter->counter > choice->dropped)
-			choice->dropped = counter->counter;
+		dropped = below > dropped ? below : dropped;
+		keep -= ranking->first[i] > first;
+		ranking->scratch[ties] = ranking->second[i];
+		ties += ranking->first[i] == first;
 	}
+	second = select_value(ranking->scratch, ties, keep - 1, ranking->scratch + ties, ranking->seed);
+	for (uint32_t i = 0; i < ties; i++)
+	{
+		int64_t		value = ranking->scratch[i],
+					below = value >= second ? 0 : choice->by_counter ? first : value;
+
+		dropped = below > dropped ? below : dropped;
+		keep -= value > second;
+		equal += value == second;
+	}
+	boundary = choice->by_counter ? first : second;
+	choice->first = first;
+	choice->second = second;
+	choice->ties = keep;
+	choice->dropped = equal > keep && boundary > dropped ? boundary : dropped;
 }
 
-/* Would the credit stay at or above 0?  Subtracts from N step by step, so that nothing overflows. */
+/*
+ * Would the credit stay at or above 0?  The counters above 0 add up to no more
+ * than N, so that no sum overflows.
+ */
 static bool
-choice_affordable(const MgSummary *summary, const MgChoice *choice)
+choice_affordable(const MgSummary *summary, const int64_t *counters, const MgChoice *choice)
 {
-	MgChoice	asked = *choice;
-	int64_t		credit = summary->total;
-	int64_t		error = summary->error + choice->dropped;
+	int64_t		error = summary->error + choice->dropped,
+				boundary = choice->second - choice->dropped,
+				credit,
+				sum = 0;
 
-	if (error > credit / (summary->k + 1))
+	if (error > summary->total / (summary->k + 1))
 		return false;
-	credit -= error * (summary->k + 1);
+	credit = summary->total - error * (summary->k + 1);
+	for (uint32_t i = 0; i < summary->count; i++)
+		sum += counters[i] > 0 ? counters[i] : 0;
+	if (sum <= credit)			/* nearly always: then there is no need to see who stays */
+		return true;
+	sum = boundary > 0 ? boundary * choice->ties : 0;
 	for (uint32_t i = 0; i < summary->count; i++)
 	{
-		const MgCounter *counter = &summary->counters[i];
-
-		if (mg_choice_keeps(&asked, counter) && counter->counter > choice->dropped)
-			credit -= counter->counter - choice->dropped;
-		if (credit < 0)
-			return false;
+		if (mg_choice_rank(choice, summary, i) > 0 && counters[i] > choice->dropped)
+			sum += counters[i] - choice->dropped;
 	}
-	return true;
+	return sum <= credit;
 }
 
 MgStatus
 mg_choose(const MgSummary *summary, uint32_t keep, MgChoice *choice)
 {
-	Rank	   *ranks = mg_allocate(&summary->allocator, summary->count * sizeof(Rank));
+	uint32_t	count = summary->count;
+	int64_t    *counters = mg_allocate(&summary->allocator, 3 * (size_t) count * sizeof(int64_t));
+	Ranking		ranking = {.count = count, .seed = summary->seed};
 
-	if (ranks == NULL)
+	if (counters == NULL)
 		return MG_OUT_OF_MEMORY;
+	for (uint32_t i = 0; i < count; i++)
+		counters[i] = mg_counter(summary, i);
+	ranking.first = summary->lowers;
+	ranking.second = counters;
+	ranking.scratch = counters + count;
 	choice->by_counter = false;
-	choose_boundary(summary, keep, ranks, choice);
-	if (summary->known && !choice_affordable(summary, choice))
+	choose_boundary(&ranking, counters, keep, choice);
+	if (summary->known && !choice_affordable(summary, counters, choice))
 	{
+		ranking.first = counters;
+		ranking.second = summary->lowers;
 		choice->by_counter = true;
-		choose_boundary(summary, keep, ranks, choice);
+		choose_boundary(&ranking, counters, keep, choice);
 	}
 	if (!summary->known)
 		choice->dropped = 0;
-	mg_release(&summary->allocator, ranks);
+	mg_release(&summary->allocator, counters);
 	return MG_OK;
-}
-
-int
-mg_choice_rank(const MgChoice *choice, const MgCounter *counter)
-{
-	Rank		rank = rank_of(choice, counter);
-	Rank		boundary = {choice->first, choice->second};
-
-	return rank_compare(&rank, &boundary);
-}
-
-bool
-mg_choice_keeps(MgChoice *choice, const MgCounter *counter)
-{
-	int			order = mg_choice_rank(choice, counter);
-
-	if (order != 0)
-		return order > 0;
-	if (choice->ties == 0)
-		return false;
-	choice->ties--;
-	return true;
 }

@@ -6,7 +6,6 @@
  * mg_merge_bytes reads one through MgReader.
  */
 #include "mg_internal.h"
-#include "mg_hash.h"
 
 #include <stdlib.h>
 
@@ -95,8 +94,10 @@ mg_free(MgSummary *summary)
 	if (summary == NULL)
 		return;
 	allocator = summary->allocator;
-	mg_release(&allocator, summary->counters);
-	mg_release(&allocator, summary->table);
+	mg_release(&allocator, summary->keys);
+	mg_release(&allocator, summary->lowers);
+	mg_release(&allocator, summary->spared);
+	mg_release(&allocator, summary->table.tags);
 	mg_release(&allocator, summary->arena);
 	mg_release(&allocator, summary);
 }
@@ -116,44 +117,112 @@ reallocate(MgSummary *summary, void *pointer, size_t size)
 	return summary->allocator.resize(summary->allocator.context, pointer, size);
 }
 
+/* ---- the table ---- */
+
+#define NOT_LISTED UINT32_MAX
+
 static void
 table_fill(MgSummary *summary)
 {
-	memset(summary->table, 0, ((size_t) summary->table_mask + 1) * sizeof(uint32_t));
+	MgTable    *table = &summary->table;
+
+	mg_table_clear(table);
 	for (uint32_t i = 0; i < summary->count; i++)
 	{
-		uint32_t	slot = summary->counters[i].hash & summary->table_mask;
+		uint64_t	hash = mg_key_hash(&summary->keys[i], summary->seed);
 
-		while (summary->table[slot] != 0)
-			slot = (slot + 1) & summary->table_mask;
-		summary->table[slot] = i + 1;
+		mg_table_insert(table, mg_table_room(table, mg_table_bucket(table, hash)), hash, i);
 	}
 }
 
-/* Room for one more counter; the table stays at most half full. */
+/* Is this the item of counter i? */
+static inline bool
+is_item(const MgSummary *summary, uint32_t i, const MgKey *key, const void *item)
+{
+	const MgKey *listed = &summary->keys[i];
+
+	if (mg_key_short(key))
+		return ((listed->words[0] ^ key->words[0]) | (listed->words[1] ^ key->words[1])) == 0;
+	return listed->words[0] == key->words[0] && mg_key_length(listed) == mg_key_length(key) &&
+		memcmp(summary->arena + mg_key_offset(listed), item, mg_key_length(key)) == 0;
+}
+
+/* The index of an item, or NOT_LISTED and the bucket that it belongs in. */
+static inline uint32_t
+find(const MgSummary *summary, const MgKey *key, const void *item, uint64_t hash, uint32_t *bucket)
+{
+	const MgTable *table = &summary->table;
+
+	*bucket = 0;
+	if (summary->count == 0)
+		return NOT_LISTED;
+	for (*bucket = mg_table_bucket(table, hash);; *bucket = mg_table_next(table, *bucket))
+	{
+		uint64_t	match = mg_table_match(table, *bucket, hash);
+
+		for (; match != 0; match &= match - 1)
+		{
+			uint32_t	i = mg_table_index(table, *bucket, match);
+
+			if (is_item(summary, i, key, item))
+				return i;
+		}
+		if (!mg_table_full(table, *bucket))
+			return NOT_LISTED;
+	}
+}
+
+/* ---- memory of the counters ---- */
+
+/*
+ * Room for one more counter.  An allocation may not return: what is there
+ * holds until all is.
+ */
 static MgStatus
 grow_counters(MgSummary *summary)
 {
 	uint32_t	capacity = summary->capacity == 0 ? FIRST_CAPACITY : summary->capacity * 2;
-	MgCounter  *counters;
-	uint32_t   *table;
+	MgKey	   *keys;
+	int64_t    *lowers;
+	uint64_t   *tags;
 
-	/* The old table stays valid until the new one is there: an allocation may not return. */
-	table = mg_allocate(&summary->allocator, (size_t) capacity * 2 * sizeof(uint32_t));
-	if (table == NULL)
-		return MG_OUT_OF_MEMORY;
-	counters = reallocate(summary, summary->counters, (size_t) capacity * sizeof(MgCounter));
-	if (counters == NULL)
+	if (summary->spared != NULL)
 	{
-		mg_release(&summary->allocator, table);
-		return MG_OUT_OF_MEMORY;
+		int64_t    *spared = reallocate(summary, summary->spared, capacity * sizeof(int64_t));
+
+		if (spared == NULL)
+			return MG_OUT_OF_MEMORY;
+		summary->spared = spared;
 	}
-	summary->counters = counters;
+	lowers = reallocate(summary, summary->lowers, capacity * sizeof(int64_t));
+	if (lowers == NULL)
+		return MG_OUT_OF_MEMORY;
+	summary->lowers = lowers;
+	keys = reallocate(summary, summary->keys, capacity * sizeof(MgKey));
+	if (keys == NULL)
+		return MG_OUT_OF_MEMORY;
+	summary->keys = keys;
+	tags = mg_allocate(&summary->allocator, mg_table_size(capacity));
+	if (tags == NULL)
+		return MG_OUT_OF_MEMORY;
+	mg_release(&summary->allocator, summary->table.tags);
 	summary->capacity = capacity;
-	mg_release(&summary->allocator, summary->table);
-	summary->table = table;
-	summary->table_mask = capacity * 2 - 1;
+	summary->table = (MgTable) {tags, mg_table_buckets(capacity), mg_table_wide(capacity)};
 	table_fill(summary);
+	return MG_OK;
+}
+
+/* From now on the counters may differ in what they are spared. */
+static MgStatus
+need_spared(MgSummary *summary)
+{
+	if (summary->spared == NULL)
+	{
+		summary->spared = mg_allocate(&summary->allocator, summary->capacity * sizeof(int64_t));
+		if (summary->spared == NULL)
+			return MG_OUT_OF_MEMORY;
+		memset(summary->spared, 0, summary->count * sizeof(int64_t));
+	}
 	return MG_OK;
 }
 
@@ -179,69 +248,107 @@ grow_arena(MgSummary *summary, size_t length)
 	return MG_OK;
 }
 
-/* ---- the table ---- */
-
-static MgCounter *
-find(const MgSummary *summary, const void *item, size_t length, uint32_t hash)
+/* Put the bytes of a long item into the arena. */
+static MgStatus
+append_bytes(MgSummary *summary, MgKey *key, const void *item)
 {
-	uint32_t	slot = hash & summary->table_mask;
-	uint32_t	index;
+	uint32_t	length = mg_key_length(key);
 
-	if (summary->table == NULL)
-		return NULL;
-	while ((index = summary->table[slot]) != 0)
+	if (summary->arena == NULL || summary->arena_used + length > summary->arena_capacity)
 	{
-		MgCounter  *counter = &summary->counters[index - 1];
+		MgStatus	status = grow_arena(summary, length);
 
-		if (counter->hash == hash && counter->length == length &&
-			memcmp(summary->arena + counter->offset, item, length) == 0)
-			return counter;
-		slot = (slot + 1) & summary->table_mask;
+		if (status != MG_OK)
+			return status;
 	}
-	return NULL;
+	memcpy(summary->arena + summary->arena_used, item, length);
+	mg_key_set_offset(key, summary->arena_used);
+	summary->arena_used += length;
+	return MG_OK;
 }
 
 /* List an item that is known not to be listed. */
-static MgStatus
-append(MgSummary *summary, const void *item, size_t length, uint32_t hash,
-	   int64_t lower, int64_t counter)
+static inline MgStatus
+append(MgSummary *summary, MgKey key, const void *item, uint64_t hash, uint32_t bucket,
+	   int64_t lower, int64_t spared)
 {
-	MgStatus	status;
-	uint32_t	slot;
+	MgStatus	status = MG_OK;
+	uint32_t	i = summary->count;
 
-	if (summary->count == summary->capacity &&
-		(status = grow_counters(summary)) != MG_OK)
-		return status;
-	if ((summary->arena == NULL || summary->arena_used + length > summary->arena_capacity) &&
-		(status = grow_arena(summary, length)) != MG_OK)
-		return status;
-
-	if (length > 0)
-		memcpy(summary->arena + summary->arena_used, item, length);
-	summary->counters[summary->count] = (MgCounter)
+	if (i == summary->capacity)
 	{
-		.lower = lower,
-		.counter = counter,
-		.hash = hash,
-		.offset = (uint32_t) summary->arena_used,
-		.length = (uint32_t) length
-	};
-	summary->arena_used += length;
-	slot = hash & summary->table_mask;
-	while (summary->table[slot] != 0)
-		slot = (slot + 1) & summary->table_mask;
-	summary->table[slot] = ++summary->count;
+		status = grow_counters(summary);
+		if (status == MG_OK)
+			bucket = mg_table_room(&summary->table, mg_table_bucket(&summary->table, hash));
+	}
+	if (status == MG_OK && spared != 0)
+		status = need_spared(summary);
+	if (status == MG_OK && !mg_key_short(&key))
+		status = append_bytes(summary, &key, item);
+	if (status != MG_OK)
+		return status;
+
+	summary->keys[i] = key;
+	summary->lowers[i] = lower;
+	if (summary->spared != NULL)
+		summary->spared[i] = spared;
+	summary->count++;
+	mg_table_insert(&summary->table, bucket, hash, i);
 	return MG_OK;
 }
 
 MgStatus
 mg_list(MgSummary *summary, const void *item, size_t length,
-		int64_t lower, int64_t counter, bool *listed)
+		int64_t lower, int64_t spared, bool *listed)
 {
-	uint32_t	hash = mg_hash(item, length, summary->seed);
+	MgKey		key = mg_key(item, length, summary->seed);
+	uint64_t	hash = mg_key_hash(&key, summary->seed);
+	uint32_t	bucket;
 
-	*listed = find(summary, item, length, hash) == NULL;
-	return *listed ? append(summary, item, length, hash, lower, counter) : MG_OK;
+	*listed = find(summary, &key, item, hash, &bucket) == NOT_LISTED;
+	return *listed ? append(summary, key, item, hash, bucket, lower, spared) : MG_OK;
+}
+
+/* ---- purging ---- */
+
+/* Move the counters that stay to the front; no branch depends on which they are. */
+static void
+keep_counters(MgSummary *summary, MgChoice choice)
+{
+	uint32_t	kept = 0;
+
+	for (uint32_t i = 0; i < summary->count; i++)
+	{
+		int			rank = mg_choice_rank(&choice, summary, i);
+		bool		tie = (rank == 0) & (choice.ties > 0);
+
+		choice.ties -= tie;
+		summary->keys[kept] = summary->keys[i];
+		summary->lowers[kept] = summary->lowers[i];
+		if (summary->spared != NULL)
+			summary->spared[kept] = summary->spared[i] + choice.dropped;
+		kept += (rank > 0) | tie;
+	}
+	summary->count = kept;
+}
+
+/* Close the gaps between the bytes of long items. */
+static void
+keep_items(MgSummary *summary)
+{
+	size_t		used = 0;
+
+	for (uint32_t i = 0; i < summary->count; i++)
+	{
+		MgKey	   *key = &summary->keys[i];
+
+		if (mg_key_short(key))
+			continue;
+		memmove(summary->arena + used, summary->arena + mg_key_offset(key), mg_key_length(key));
+		mg_key_set_offset(key, used);
+		used += mg_key_length(key);
+	}
+	summary->arena_used = used;
 }
 
 MgStatus
@@ -249,30 +356,19 @@ mg_purge(MgSummary *summary, uint32_t keep)
 {
 	MgChoice	choice;
 	MgStatus	status;
-	uint32_t	kept = 0;
-	size_t		used = 0;
 
 	if (summary->count <= keep)
 		return MG_OK;
 	status = mg_choose(summary, keep, &choice);
+	if (status == MG_OK && choice.dropped > 0)
+		status = need_spared(summary);
 	if (status != MG_OK)
 		return status;
-	for (uint32_t i = 0; i < summary->count; i++)
-	{
-		MgCounter	counter = summary->counters[i];
-
-		if (!mg_choice_keeps(&choice, &counter))
-			continue;
-		memmove(summary->arena + used, summary->arena + counter.offset, counter.length);
-		counter.offset = (uint32_t) used;
-		counter.counter -= choice.dropped;
-		used += counter.length;
-		summary->counters[kept++] = counter;
-	}
-	summary->count = kept;
-	summary->arena_used = used;
-	summary->error += choice.dropped;
+	keep_counters(summary, choice);
+	if (summary->arena_used > 0)
+		keep_items(summary);
 	table_fill(summary);
+	summary->error += choice.dropped;
 	return MG_OK;
 }
 
@@ -289,12 +385,30 @@ purge_if_over(MgSummary *summary, uint32_t limit)
 
 /* ---- adding ---- */
 
+/* Count an item that is not listed. */
+static MgStatus
+add_new(MgSummary *summary, MgKey key, const void *item, uint64_t hash, uint32_t bucket,
+		int64_t weight)
+{
+	uint32_t	before = summary->count;
+	MgStatus	status = purge_if_over(summary, (uint32_t) mg_room(summary->k) - 1);
+
+	if (status == MG_OK && summary->arena_used + mg_key_length(&key) > MG_ARENA_MAX)
+		status = mg_purge(summary, (uint32_t) summary->k);
+	if (status != MG_OK)
+		return status;
+	if (summary->count != before)
+		bucket = mg_table_room(&summary->table, mg_table_bucket(&summary->table, hash));
+	return append(summary, key, item, hash, bucket, weight, 0);
+}
+
 MgStatus
 mg_add(MgSummary *summary, const void *item, size_t length, int64_t weight)
 {
-	uint32_t	hash;
-	MgCounter  *counter;
-	MgStatus	status;
+	MgKey		key;
+	uint64_t	hash;
+	uint32_t	i,
+				bucket;
 
 	if (weight < 0)
 		return MG_WEIGHT_NEGATIVE;
@@ -305,24 +419,21 @@ mg_add(MgSummary *summary, const void *item, size_t length, int64_t weight)
 	if (weight > INT64_MAX - summary->total)
 		return MG_COUNT_OVERFLOW;
 
-	hash = mg_hash(item, length, summary->seed);
-	counter = find(summary, item, length, hash);
-	if (counter != NULL)
+	key = mg_key(item, length, summary->seed);
+	hash = mg_key_hash(&key, summary->seed);
+	i = find(summary, &key, item, hash, &bucket);
+	if (i == NOT_LISTED)
 	{
-		if (weight > INT64_MAX - counter->lower)
-			return MG_COUNT_OVERFLOW;
-		counter->lower += weight;
-		counter->counter += weight;
+		MgStatus	status = add_new(summary, key, item, hash, bucket, weight);
+
+		if (status != MG_OK)
+			return status;
 	}
 	else
 	{
-		status = purge_if_over(summary, (uint32_t) mg_room(summary->k) - 1);
-		if (status == MG_OK && summary->arena_used + length > MG_ARENA_MAX)
-			status = mg_purge(summary, (uint32_t) summary->k);
-		if (status == MG_OK)
-			status = append(summary, item, length, hash, weight, weight);
-		if (status != MG_OK)
-			return status;
+		if (weight > INT64_MAX - summary->lowers[i])
+			return MG_COUNT_OVERFLOW;
+		summary->lowers[i] += weight;
 	}
 	if (summary->known)
 		summary->total += weight;
@@ -337,8 +448,8 @@ mg_make_unknown(MgSummary *summary)
 	summary->known = false;
 	summary->total = 0;
 	summary->error = 0;
-	for (uint32_t i = 0; i < summary->count; i++)
-		summary->counters[i].counter = summary->counters[i].lower;
+	mg_release(&summary->allocator, summary->spared);
+	summary->spared = NULL;
 }
 
 /* What merging adds besides the items: k, total and error. */
@@ -360,20 +471,24 @@ merge_header(MgSummary *summary, int k, bool known, int64_t total, int64_t error
 }
 
 static MgStatus
-merge_item(MgSummary *summary, const void *item, size_t length, int64_t lower, int64_t counter)
+merge_item(MgSummary *summary, const void *item, size_t length, int64_t lower, int64_t spared)
 {
-	uint32_t	hash = mg_hash(item, length, summary->seed);
-	MgCounter  *listed = find(summary, item, length, hash);
+	MgKey		key = mg_key(item, length, summary->seed);
+	uint64_t	hash = mg_key_hash(&key, summary->seed);
+	uint32_t	bucket,
+				i = find(summary, &key, item, hash, &bucket);
+	MgStatus	status = MG_OK;
 
 	if (!summary->known)
-		counter = lower;
-	if (listed == NULL)
-		return append(summary, item, length, hash, lower, counter);
-	if (lower > INT64_MAX - listed->lower)
+		spared = 0;
+	if (i == NOT_LISTED)
+		return append(summary, key, item, hash, bucket, lower, spared);
+	if (lower > INT64_MAX - summary->lowers[i])
 		return MG_COUNT_OVERFLOW;
-	listed->lower += lower;
-	listed->counter += counter;
-	return MG_OK;
+	if (spared != 0 && (status = need_spared(summary)) == MG_OK)
+		summary->spared[i] += spared;
+	summary->lowers[i] += lower;
+	return status;
 }
 
 MgStatus
@@ -384,10 +499,10 @@ mg_merge(MgSummary *summary, const MgSummary *other)
 
 	for (uint32_t i = 0; status == MG_OK && i < count; i++)
 	{
-		const MgCounter *counter = &other->counters[i];
+		MgItem		item = mg_item(other, i);
 
-		status = merge_item(summary, other->arena + counter->offset, counter->length,
-							counter->lower, counter->counter);
+		status = merge_item(summary, item.bytes, item.length, item.lower,
+							other->spared == NULL ? 0 : other->spared[i]);
 	}
 	return status == MG_OK ? purge_if_over(summary, (uint32_t) mg_room(summary->k)) : status;
 }
@@ -408,7 +523,7 @@ mg_merge_bytes(MgSummary *summary, const void *bytes, size_t size)
 		if (status != MG_OK || !found)
 			break;
 		status = merge_item(summary, item.bytes, item.length, item.lower,
-							reader.known ? item.upper - reader.error : item.lower);
+							reader.known ? reader.error - (item.upper - item.lower) : 0);
 	}
 	return status == MG_OK ? purge_if_over(summary, (uint32_t) mg_room(summary->k)) : status;
 }
@@ -441,10 +556,12 @@ mg_credit_holds(const MgSummary *summary)
 	credit -= summary->error * (summary->k + 1);
 	for (uint32_t i = 0; i < summary->count; i++)
 	{
-		if (summary->counters[i].counter > credit)
+		int64_t		counter = mg_counter(summary, i);
+
+		if (counter > credit)
 			return false;
-		if (summary->counters[i].counter > 0)
-			credit -= summary->counters[i].counter;
+		if (counter > 0)
+			credit -= counter;
 	}
 	return true;
 }
@@ -476,8 +593,8 @@ mg_error(const MgSummary *summary)
 size_t
 mg_memory(const MgSummary *summary)
 {
-	size_t		table = summary->table == NULL ? 0 : (size_t) summary->table_mask + 1;
+	size_t		counter = sizeof(MgKey) + sizeof(int64_t) * (summary->spared == NULL ? 1 : 2);
 
-	return sizeof(MgSummary) + summary->capacity * sizeof(MgCounter) +
-		table * sizeof(uint32_t) + summary->arena_capacity;
+	return sizeof(MgSummary) + summary->capacity * counter + mg_table_size(summary->capacity) +
+		summary->arena_capacity;
 }
