@@ -15,6 +15,7 @@ help:
 	@echo 'make              build the extensions topk and topk_pipeline'
 	@echo 'make install      install them (PG_CONFIG=... chooses the server)'
 	@echo 'make daemons      build topk-kafka-feeder and topk-ddb-sync in build/'
+	@echo 'make install-daemons   install them and their systemd units, below prefix=/usr/local (DESTDIR=...)'
 	@echo 'make demo         the whole path on real servers; INPUT=file.jsonl for events of your own'
 	@echo 'make check        every test; check-sql, check-docs, check-isolation, check-unit, check-fuzz, check-integration for some (ONLY=pattern)'
 	@echo 'make check-pg17   the SQL tests on another PostgreSQL (13, 17, 18) in a root of the Debian that has it'
@@ -83,7 +84,7 @@ $(OBJS): $(wildcard extension/*.h lib/mg/*.h)
 
 # ---- the daemons ----
 
-PACKAGES = libpq libcurl libmicrohttpd jansson libcrypto rdkafka
+PACKAGES = libpq libcurl libmicrohttpd jansson yajl libcrypto rdkafka
 DAEMON_CPPFLAGS = -Ilib -D_GNU_SOURCE $(shell pkg-config --cflags $(PACKAGES))
 DAEMON_CFLAGS = -std=c11 -O2 -g -fno-omit-frame-pointer -Wall -Wextra $(WERROR)
 DAEMON_LIBS = -Wl,--as-needed $(shell pkg-config --libs $(PACKAGES)) -lm -lpthread
@@ -104,6 +105,16 @@ $(DAEMONS):
 build/obj/%.o: %.c
 	@mkdir -p $(@D)
 	$(CC) $(DAEMON_CPPFLAGS) $(DAEMON_CFLAGS) -MMD -MP -c -o $@ $<
+
+# PGXS has a prefix of its own; only one from the command line is meant for us.
+DAEMON_PREFIX = $(if $(filter command%,$(origin prefix)),$(prefix),/usr/local)
+
+install-daemons: daemons
+	install -d '$(DESTDIR)$(DAEMON_PREFIX)/bin' '$(DESTDIR)$(DAEMON_PREFIX)/lib/systemd/system'
+	install $(DAEMONS) '$(DESTDIR)$(DAEMON_PREFIX)/bin'
+	for unit in $(notdir $(wildcard packaging/systemd/*.service)); do \
+		sed 's,/usr/local/bin,$(DAEMON_PREFIX)/bin,' packaging/systemd/$$unit \
+			>'$(DESTDIR)$(DAEMON_PREFIX)/lib/systemd/system/'$$unit || exit 1; done
 
 # ---- unit tests: test/unit/LIBRARY_*_test.c, under the sanitizers ----
 
@@ -201,6 +212,6 @@ distclean: remove-downloads
 remove-downloads: clean
 	rm -rf build
 
-.PHONY: daemons unit unit-programs replay-programs fuzz fuzz-seeds check-sql check-docs check-isolation check-unit check-fuzz check-integration check-asan check-valgrind check-pg13 check-pg17 check-pg18 run-bench remove-downloads
+.PHONY: daemons install-daemons unit unit-programs replay-programs fuzz fuzz-seeds check-sql check-docs check-isolation check-unit check-fuzz check-integration check-asan check-valgrind check-pg13 check-pg17 check-pg18 run-bench remove-downloads
 
 endif

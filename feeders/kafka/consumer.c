@@ -179,11 +179,10 @@ on_connection_error(Consumer *consumer, int error, const char *reason)
 	if (error != RD_KAFKA_RESP_ERR__SSL || strstr(reason, "certificate verify failed") == NULL ||
 		consumer->health == DAEMON_FATAL)
 		return;
-	log_error(consumer->log, "broker's certificate could not be verified",
-			  LOG_TEXT("error", reason),
-			  LOG_TEXT("hint",
-					   "check that ssl.ca.location (-X, KAFKA_CONF_...) is the authority that "
-					   "signed it, and that it names the host that the broker is reached by"));
+	log_error(
+		consumer->log, "broker's certificate could not be verified", LOG_TEXT("error", reason),
+		LOG_TEXT("hint", "check that ssl.ca.location (-X, KAFKA_CONF_...) is the authority that "
+						 "signed it, and that it names the host that the broker is reached by"));
 	consumer->health = DAEMON_FATAL;
 }
 

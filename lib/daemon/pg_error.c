@@ -51,11 +51,8 @@ static const char *const settings_complaints[] = {
 
 /* What libpq says of a server, or of files here, that don't give the protection which is asked for. */
 static const char *const tls_complaints[] = {
-	"certificate verify failed",
-	"does not match host name",
-	"certificate file",
-	"private key file",
-	"server does not support SSL",
+	"certificate verify failed", "does not match host name",	"certificate file",
+	"private key file",			 "server does not support SSL",
 };
 
 #define TLS_COMPLAINTS ((int) (sizeof(tls_complaints) / sizeof(tls_complaints[0])))
