@@ -118,9 +118,23 @@ merge_with_itself(MgSummary *summary, const uint8_t *data, size_t size)
 		require_valid(summary);
 }
 
+/* Which items are cut does not depend on the order in which they were listed. */
+static void
+require_same_cut(MgSummary *left, MgSummary *right)
+{
+	unsigned char *bytes, *others;
+	size_t		   size, others_size;
+
+	require(mg_encode(left, MG_FINAL, 0, &bytes, &size) == MG_OK);
+	require(mg_encode(right, MG_FINAL, 0, &others, &others_size) == MG_OK);
+	require(size == others_size && memcmp(bytes, others, size) == 0);
+	free(bytes);
+	free(others);
+}
+
 /* The items, last one first, as the text form gives them. */
 static void
-rebuild(const uint8_t *data, size_t size)
+rebuild(const uint8_t *data, size_t size, MgSummary *original)
 {
 	MgReader   reader;
 	MgItem	  *items;
@@ -134,6 +148,7 @@ rebuild(const uint8_t *data, size_t size)
 	require(mg_from_items(&mg_malloc_allocator, reader.k, reader.total, reader.error, items,
 						  reader.size, &summary, NULL) == MG_OK);
 	require_encodes_to(summary, data, size);
+	require_same_cut(summary, original);
 	mg_free(summary);
 	free(items);
 }
@@ -181,7 +196,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	require_encodes_to(summary, data, size);
 	require_valid(summary);
 	merge_into_empty(data, size, reader.k);
-	rebuild(data, size);
+	rebuild(data, size, summary);
 	merge_with_itself(summary, data, size);
 	mg_free(summary);
 	return 0;
