@@ -408,38 +408,49 @@ LANGUAGE sql IMMUTABLE
 RETURN greatest(p.dedup_ttl_seconds, 3600);
 COMMENT ON FUNCTION topk_pipeline.seen_seconds IS 'internal: the length of a partition of seen_record';
 
-CREATE FUNCTION topk_pipeline.prepare_seen(p topk_pipeline.pipeline, times timestamptz[]) RETURNS void
-LANGUAGE plpgsql
+CREATE FUNCTION topk_pipeline.seen_partition(p topk_pipeline.pipeline, at timestamptz) RETURNS bigint
+LANGUAGE sql IMMUTABLE
+RETURN floor(extract(epoch FROM at) / topk_pipeline.seen_seconds(p));
+COMMENT ON FUNCTION topk_pipeline.seen_partition IS 'internal: the partition of seen_record for that time';
+
+CREATE FUNCTION topk_pipeline.plausible_times(p topk_pipeline.pipeline, times timestamptz[]) RETURNS timestamptz[]
+LANGUAGE plpgsql STABLE
 SET search_path FROM CURRENT
 AS $$
 DECLARE
-	number		bigint;
+	earliest	CONSTANT timestamptz := now() - p.dedup_ttl_seconds * interval '1 second';
+	latest		CONSTANT timestamptz := now() + p.dedup_ttl_seconds * interval '1 second';
 BEGIN
-	FOR number IN
-		SELECT DISTINCT floor(extract(epoch FROM t) / seen_seconds(p)) AS n FROM unnest(times) AS t ORDER BY n
-	LOOP
+	RETURN ARRAY(SELECT CASE WHEN t.at BETWEEN earliest AND latest THEN t.at ELSE now() END
+				   FROM unnest(times) WITH ORDINALITY AS t (at, place) ORDER BY t.place);
+END
+$$;
+COMMENT ON FUNCTION topk_pipeline.plausible_times IS
+	'internal: times as they are, or now; so a batch touches few partitions, and none that expires soon';
+
+CREATE FUNCTION topk_pipeline.prepare_seen(p topk_pipeline.pipeline, earliest timestamptz, latest timestamptz) RETURNS void
+LANGUAGE plpgsql
+SET search_path FROM CURRENT
+AS $$
+BEGIN
+	FOR number IN seen_partition(p, earliest) .. seen_partition(p, latest) LOOP
 		PERFORM add_partition('seen_record', p.pipeline_id, p.pipeline_id::text, number, seen_seconds(p), ', UNIQUE (id)');
 	END LOOP;
 END
 $$;
 COMMENT ON FUNCTION topk_pipeline.prepare_seen IS 'internal: make room for ids of those times';
 
-CREATE FUNCTION topk_pipeline.plausible_times(p topk_pipeline.pipeline, times timestamptz[]) RETURNS timestamptz[]
-LANGUAGE sql STABLE
-RETURN ARRAY(SELECT CASE WHEN t.at BETWEEN now() - p.dedup_ttl_seconds * interval '1 second'
-									   AND now() + p.dedup_ttl_seconds * interval '1 second'
-						 THEN t.at ELSE now() END
-			   FROM unnest(times) WITH ORDINALITY AS t (at, place) ORDER BY t.place);
-COMMENT ON FUNCTION topk_pipeline.plausible_times IS
-	'internal: times as they are, or now; so a batch touches few partitions, and none that expires soon';
-
 /*
  * Which records are new?  Ids go in in sorted order, so that two batches which
  * share some can't deadlock; the second waits for the first to commit and then
- * finds them.  The sub-select with LIMIT keeps it a probe of two or three
- * indexes for each id.
+ * finds them.
+ *
+ * A copy in the same partition is a conflict.  One in another partition has to
+ * be looked for; the LIMIT keeps that a probe of one or two indexes for each id.
  */
-CREATE FUNCTION topk_pipeline.remember(p topk_pipeline.pipeline, ids text[], times timestamptz[]) RETURNS boolean[]
+CREATE FUNCTION topk_pipeline.remember(p topk_pipeline.pipeline, ids text[], times timestamptz[],
+	earliest timestamptz, latest timestamptz)
+RETURNS boolean[]
 LANGUAGE plpgsql
 SET search_path FROM CURRENT
 SET enable_hashjoin = on
@@ -447,8 +458,15 @@ AS $$
 #variable_conflict use_column
 DECLARE
 	ttl			CONSTANT interval := p.dedup_ttl_seconds * interval '1 second';
+	own			CONSTANT bigint := seen_partition(p, earliest);
+	own_start	timestamptz := 'infinity';
+	own_end		timestamptz := 'infinity';
 	fresh		boolean[];
 BEGIN
+	IF own = seen_partition(p, latest) THEN
+		own_start := to_timestamp(own * seen_seconds(p));
+		own_end := to_timestamp((own + 1) * seen_seconds(p));
+	END IF;
 	WITH offered AS MATERIALIZED
 	(
 		SELECT o.id COLLATE "C" AS id, o.at, o.place,
@@ -462,7 +480,8 @@ BEGIN
 		  FROM offered AS o
 		  LEFT JOIN LATERAL (SELECT true AS seen FROM seen_record AS s
 							  WHERE s.pipeline_id = p.pipeline_id AND s.id = o.id
-								AND s.id_time BETWEEN o.at - ttl AND o.at + ttl
+								AND s.id_time BETWEEN earliest - ttl AND latest + ttl
+								AND (s.id_time < own_start OR s.id_time >= own_end)
 							  LIMIT 1) AS s ON true
 		 WHERE o.id IS NOT NULL AND o.copy = 1 AND s.seen IS NULL
 		 ORDER BY o.id
@@ -474,7 +493,8 @@ BEGIN
 	RETURN coalesce(fresh, '{}');
 END
 $$;
-COMMENT ON FUNCTION topk_pipeline.remember IS 'internal: remember ids, and tell for each whether it is new; one that is null always is';
+COMMENT ON FUNCTION topk_pipeline.remember IS
+	'internal: remember ids with times from earliest to latest, and tell for each whether it is new; one that is null always is';
 
 /* One row is enough unless writers would have to wait for each other. */
 CREATE TABLE topk_pipeline.duplicate_count
@@ -660,6 +680,8 @@ AS $$
 DECLARE
 	p			topk_pipeline.pipeline := find(ingest_records.pipeline);
 	times		timestamptz[];
+	earliest	timestamptz;
+	latest		timestamptz;
 	fresh		boolean[];
 BEGIN
 	PERFORM check_lengths('ids, id_times, keys, buckets, items, weights',
@@ -673,12 +695,15 @@ BEGIN
 		cardinality(rejected_shards), cardinality(rejected_ids), cardinality(rejected_id_times));
 
 	times := plausible_times(p, id_times || rejected_id_times);
-	PERFORM prepare_seen(p, times);
+	SELECT min(t), max(t) INTO earliest, latest FROM unnest(times) AS t;
+	IF earliest IS NOT NULL THEN
+		PERFORM prepare_seen(p, earliest, latest);
+	END IF;
 	IF cardinality(rejected_shards) > 0 THEN
 		PERFORM prepare_rejected(p);
 	END IF;
 	PERFORM move_positions(p.pipeline_id, source, shards, from_positions, to_positions);
-	fresh := remember(p, ids || rejected_ids, times);
+	fresh := remember(p, ids || rejected_ids, times, earliest, latest);
 	counted := count_records(p, keys, buckets, items, weights, fresh[:cardinality(ids)]);
 	rejected := reject(p.name, source, rejected_shards, rejected_positions, rejected_times,
 		rejected_reasons, rejected_details, rejected_keys, rejected_payloads, fresh[cardinality(ids) + 1:]);
@@ -988,7 +1013,7 @@ BEGIN
 	SELECT array_agg(s.slot_id), min(s.changed_at) INTO changed, since
 	  FROM (SELECT slot_id, changed_at FROM slot
 			 WHERE pipeline_id = p.pipeline_id AND bucket = mirror_offer.bucket AND key = mirror_offer.key
-			   AND changed_at IS NOT NULL
+			   AND num_nonnulls(changed_at) = 1 /* by slot_window, not through all that changed */
 			   FOR UPDATE SKIP LOCKED) AS s;
 	UPDATE slot SET changed_at = NULL WHERE slot_id = ANY (changed);
 

@@ -56,7 +56,7 @@ def test_dump_and_restore(database, restored):
 
     # ids are still known, in the partitions that came along, and expire with them
     assert copy.execute(INGEST_RECORDS).fetchall() == [(0, 3, 0)]
-    copy.execute("SELECT topk_pipeline.prepare_seen(p, ARRAY[now() - interval '3 days']) FROM topk_pipeline.pipeline AS p")
+    copy.execute("SELECT topk_pipeline.prepare_seen(p, now() - interval '3 days', now() - interval '3 days') FROM topk_pipeline.pipeline AS p")
     assert copy.execute("SELECT id_partitions FROM topk_pipeline.expire()").fetchall() == [(1,)]
 
     # every sequence goes on behind what was given out
