@@ -283,6 +283,18 @@ is_first_of_family(const MetricsState *state, const Metric *metric)
 	return earlier == metric;
 }
 
+static void
+write_dependencies(const MetricsState *state, FILE *file)
+{
+	if (state->dependency_count > 0)
+		fputs("# HELP topk_dependency_up 1 if the dependency is reached, 0 if it is waited for.\n"
+			  "# TYPE topk_dependency_up gauge\n",
+			  file);
+	for (int i = 0; i < state->dependency_count; i++)
+		fprintf(file, "topk_dependency_up{dependency=\"%s\"} %d\n", state->dependencies[i].name,
+				state->dependencies[i].reached);
+}
+
 void
 metrics_write_text(MetricsState *state, FILE *file)
 {
@@ -297,5 +309,6 @@ metrics_write_text(MetricsState *state, FILE *file)
 			if (strcmp(metric->name, family->name) == 0)
 				fprintf(file, "%s%s %.17g\n", metric->name, metric->labels, metric->value);
 	}
+	write_dependencies(state, file);
 	pthread_mutex_unlock(&state->lock);
 }

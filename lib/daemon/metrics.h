@@ -48,7 +48,10 @@ extern void metric_set(Metric *metric, double value);
 /* The loop went round: it is alive, even when it has nothing to do or waits for a dependency. */
 extern void metrics_progress(Metrics *metrics);
 
-/* Is the dependency (a constant name: "postgresql") reached?  /readyz is 200 when all named ones are. */
+/*
+ * Is the dependency (a constant name: "postgresql") reached?  /readyz is 200 when all named ones are, and
+ * topk_dependency_up{dependency} tells of each.
+ */
 extern void metrics_ready(Metrics *metrics, const char *dependency, bool reached);
 
 #endif /* DAEMON_METRICS_H */

@@ -107,6 +107,10 @@ test_serving(const Log *log)
 	metrics_ready(metrics, "postgresql", true);
 	metrics_ready(metrics, "dynamodb", false);
 	ok(answers(port, "/readyz", "HTTP/1.1 503"), "not ready while one is not reached");
+	ok(strstr(get(port, "/metrics"), "# TYPE topk_dependency_up gauge\n"
+									 "topk_dependency_up{dependency=\"postgresql\"} 1\n"
+									 "topk_dependency_up{dependency=\"dynamodb\"} 0\n") != NULL,
+	   "which one is a metric, too");
 	metrics_ready(metrics, "dynamodb", true);
 	ok(answers(port, "/readyz", "HTTP/1.1 200"), "ready when all are");
 
