@@ -134,16 +134,16 @@ COMMENT ON FUNCTION topk_pipeline.window_start IS 'when a window begins';
  * partition before it makes its keys, and could not make them if the parent,
  * which comes with the extension, had done so already.
  */
-CREATE FUNCTION topk_pipeline.partitions(parent text, pipeline_id int)
-RETURNS TABLE (name text, number bigint)
+CREATE FUNCTION topk_pipeline.partitions(parent text, pipeline_id int, before bigint DEFAULT NULL) RETURNS text[]
 LANGUAGE sql STABLE
 BEGIN ATOMIC
-	SELECT c.relname::text, substring(c.relname FROM '_([0-9]+)$')::bigint
+	SELECT coalesce(array_agg(c.relname::text), '{}')
 	  FROM pg_inherits AS i JOIN pg_class AS c ON c.oid = i.inhrelid
 	 WHERE i.inhparent = ('topk_pipeline.' || parent)::regclass
-	   AND starts_with(c.relname, format('%s_%s_', parent, pipeline_id));
+	   AND starts_with(c.relname, format('%s_%s_', parent, pipeline_id))
+	   AND (before IS NULL OR substring(c.relname FROM '[0-9]+$')::bigint < before);
 END;
-COMMENT ON FUNCTION topk_pipeline.partitions IS 'internal: the partitions of a pipeline';
+COMMENT ON FUNCTION topk_pipeline.partitions IS 'internal: the partitions of a pipeline, or those before a number';
 
 /*
  * Writers go on meanwhile, but those who need the same new partition wait for
@@ -166,7 +166,7 @@ BEGIN
 		RETURN;
 	END IF;
 	/* what is dropped before long need not be vacuumed */
-	EXECUTE format('CREATE TABLE topk_pipeline.%I (LIKE topk_pipeline.%I INCLUDING DEFAULTS INCLUDING STORAGE %s)
+	EXECUTE format('CREATE TABLE topk_pipeline.%I (LIKE topk_pipeline.%I INCLUDING CONSTRAINTS INCLUDING DEFAULTS %s)
 					WITH (autovacuum_enabled = off)', name, parent, keys);
 	EXECUTE format('ALTER TABLE topk_pipeline.%I ATTACH PARTITION topk_pipeline.%I FOR VALUES FROM (%L, %L) TO (%L, %L)',
 				   parent, name, member, to_timestamp(number * seconds), member, to_timestamp((number + 1) * seconds));
@@ -178,20 +178,22 @@ COMMENT ON FUNCTION topk_pipeline.add_partition IS 'internal: make a partition u
  * The parent has to be locked against everybody.  Who waits for that lock
  * makes others wait, so give up soon.
  */
-CREATE FUNCTION topk_pipeline.drop_partition(name text) RETURNS boolean
+CREATE FUNCTION topk_pipeline.drop_partitions(names text[]) RETURNS boolean
 LANGUAGE plpgsql
 SET search_path FROM CURRENT
 SET lock_timeout = '200ms'
 AS $$
 BEGIN
-	EXECUTE format('DROP TABLE topk_pipeline.%I', name);
+	IF names <> '{}' THEN
+		EXECUTE (SELECT 'DROP TABLE ' || string_agg(format('topk_pipeline.%I', n), ', ') FROM unnest(names) AS n);
+	END IF;
 	RETURN true;
 EXCEPTION
 	WHEN lock_not_available THEN
 		RETURN false;
 END
 $$;
-COMMENT ON FUNCTION topk_pipeline.drop_partition IS 'internal: drop a partition; false if it is in use, or its parent for long';
+COMMENT ON FUNCTION topk_pipeline.drop_partitions IS 'internal: drop partitions, or none and return false if they or their parent are in use for long';
 
 /* ---- windows and their slots ---- */
 
@@ -397,7 +399,8 @@ CREATE TABLE topk_pipeline.seen_record
 (
 	id_time				timestamptz NOT NULL,
 	pipeline_id			int NOT NULL,
-	id					text COLLATE "C" NOT NULL
+	id					text COLLATE "C" NOT NULL,
+	CONSTRAINT "id has 1 to 1000 bytes" CHECK (octet_length(id) BETWEEN 1 AND 1000)
 )
 PARTITION BY RANGE (pipeline_id, id_time);
 COMMENT ON TABLE topk_pipeline.seen_record IS 'ids of records that were counted or rejected, kept for the dedup TTL; a partition for each length of it';
@@ -1230,31 +1233,9 @@ END
 $$;
 COMMENT ON FUNCTION topk_pipeline.expire_windows IS 'internal: delete windows and what the mirror knows of them';
 
-CREATE FUNCTION topk_pipeline.expire_rejected(pipeline_id int, before_day bigint) RETURNS bigint
-LANGUAGE plpgsql
-SET search_path FROM CURRENT
-AS $$
-DECLARE
-	partition	text;
-	records		bigint;
-	dropped		bigint := 0;
-BEGIN
-	FOR partition IN
-		SELECT o.name FROM partitions('rejected_record', pipeline_id) AS o WHERE o.number < before_day
-	LOOP
-		EXECUTE format('SELECT count(*) FROM topk_pipeline.%I', partition) INTO records;
-		IF drop_partition(partition) THEN
-			dropped := dropped + records;
-		END IF;
-	END LOOP;
-	RETURN dropped;
-END
-$$;
-COMMENT ON FUNCTION topk_pipeline.expire_rejected IS 'internal: drop rejected records by the day, and tell how many';
-
 /* Partitions come last: whoever drops one locks out the writers until commit. */
 CREATE FUNCTION topk_pipeline.expire(pipeline text DEFAULT NULL)
-RETURNS TABLE (name text, windows bigint, rejected_records bigint, merged_slots bigint, id_partitions bigint)
+RETURNS TABLE (name text, windows bigint, rejected_records bigint, merged_slots bigint, id_partitions int)
 LANGUAGE plpgsql SECURITY DEFINER
 SET search_path FROM CURRENT
 AS $$
@@ -1262,8 +1243,11 @@ AS $$
 DECLARE
 	ps			topk_pipeline.pipeline[];
 	p			topk_pipeline.pipeline;
+	retained	timestamptz;
 	gone		bigint[];
+	rejected	bigint[];
 	merged		bigint[];
+	names		text[];
 BEGIN
 	IF expire.pipeline IS NOT NULL THEN
 		PERFORM find(expire.pipeline);
@@ -1271,19 +1255,22 @@ BEGIN
 	ps := ARRAY(SELECT e FROM pipeline AS e WHERE e.name = expire.pipeline OR expire.pipeline IS NULL ORDER BY e.name);
 	FOR i IN 1 .. cardinality(ps) LOOP
 		p := ps[i];
-		gone[i] := expire_windows(p.pipeline_id, bucket(p.name, now() - p.retention_seconds * interval '1 second'));
+		retained := now() - p.retention_seconds * interval '1 second';
+		gone[i] := expire_windows(p.pipeline_id, bucket(p.name, retained));
 		merged[i] := merge_slots(p.pipeline_id, bucket(p.name));
+		rejected[i] := (SELECT count(*) FROM rejected_record AS r
+						 WHERE r.pipeline = p.name AND r.rejected_at < to_timestamp(rejected_day(retained) * 86400));
 	END LOOP;
 	FOR i IN 1 .. cardinality(ps) LOOP
 		p := ps[i];
 		name := p.name;
 		windows := gone[i];
 		merged_slots := merged[i];
-		rejected_records := expire_rejected(p.pipeline_id,
-			rejected_day(now() - p.retention_seconds * interval '1 second'));
-		SELECT count(*) FILTER (WHERE drop_partition(o.name)) INTO id_partitions
-		  FROM partitions('seen_record', p.pipeline_id) AS o
-		 WHERE to_timestamp((o.number + 1) * seen_seconds(p)) < now() - p.dedup_ttl_seconds * interval '1 second';
+		retained := now() - p.retention_seconds * interval '1 second';
+		names := partitions('rejected_record', p.pipeline_id, rejected_day(retained));
+		rejected_records := CASE WHEN drop_partitions(names) THEN rejected[i] ELSE 0 END;
+		names := partitions('seen_record', p.pipeline_id, seen_partition(p, now() - p.dedup_ttl_seconds * interval '1 second'));
+		id_partitions := CASE WHEN drop_partitions(names) THEN cardinality(names) ELSE 0 END;
 		RETURN NEXT;
 	END LOOP;
 END
@@ -1300,9 +1287,7 @@ DECLARE
 	partition	text;
 BEGIN
 	DELETE FROM pipeline AS d WHERE d.pipeline_id = p.pipeline_id;
-	FOR partition IN
-		SELECT o.name FROM unnest('{rejected_record,seen_record}'::text[]) AS parent, partitions(parent, p.pipeline_id) AS o
-	LOOP
+	FOREACH partition IN ARRAY partitions('rejected_record', p.pipeline_id) || partitions('seen_record', p.pipeline_id) LOOP
 		EXECUTE format('DROP TABLE topk_pipeline.%I', partition);
 	END LOOP;
 END

@@ -93,7 +93,12 @@ SELECT * FROM topk_pipeline.ingest_records('records', 'by hand', '{}', '{}', '{}
 SELECT * FROM topk_pipeline.ingest_records('records', 'by hand', '{}', '{}', '{}', '{x}', '{NULL}', '{global}', '{20000}', '{NULL}', '{1}');
 SELECT * FROM topk_pipeline.ingest_records('records', 'by hand', '{}', '{}', '{}', '{x}', '{NULL}', '{global}', '{20000}', '{x}', '{NULL}');
 SELECT * FROM topk_pipeline.ingest_records('records', 'by hand', '{}', '{}', '{}', '{x}', '{NULL}', '{global}', '{20000}', '{x}', '{-1}');
+\set VERBOSITY sqlstate
+SELECT * FROM pg_temp.offer(ARRAY['x', repeat('y', 1001)], '{0,0}', '{x,x}');
+SELECT * FROM pg_temp.offer('{x,""}', '{0,0}', '{x,x}');
+\set VERBOSITY default
 SELECT * FROM pg_temp.offer('{x}', '{0}', '{x}');
+SELECT * FROM pg_temp.offer(ARRAY[repeat('y', 1000)], '{0}', '{x}');
 
 -- ids go with their partition, a TTL after its end; those who still count stay
 SELECT id_partitions FROM topk_pipeline.expire('records');
