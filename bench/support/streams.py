@@ -14,7 +14,7 @@ SEED = 0.4213
 
 
 def room(k):
-    """Counters that a summary holds in memory before it drops half of them (lib/mg/mg.h)."""
+    """Counters that a summary holds in memory before a purge keeps a quarter of them (lib/mg)."""
     return max(8 * k, 1024)
 
 
@@ -52,8 +52,8 @@ def late(connection, table, rows, k, heavy, burst=None):
     were they longer, the purge would fall back to Misra and Gries' rule, and
     keep the heavy items.
     """
-    kept = room(k) // 2
-    new = kept - heavy
+    kept = max(room(k) // 4, k)
+    new = room(k) - kept - heavy
     burst = burst or new // (k + 1 - heavy)
     start, period = kept * (burst + 1), new + heavy * burst
     return create(connection, table, f"""

@@ -96,7 +96,7 @@ select_items(const MgSummary *summary, uint32_t limit, Selection *selection)
 		return MG_OUT_OF_MEMORY;
 	for (uint32_t i = 0; i < summary->count; i++)
 	{
-		int			rank = all ? 1 : mg_choice_rank(&choice, summary, i);
+		int			rank = all ? 1 : mg_choice_rank(&choice, summary->lowers[i], mg_spared(summary, i));
 
 		if (rank < 0)
 			continue;

@@ -49,11 +49,17 @@ struct MgSummary
 	size_t		arena_capacity;
 };
 
+static inline int64_t
+mg_spared(const MgSummary *summary, uint32_t i)
+{
+	return summary->spared == NULL ? 0 : summary->spared[i];
+}
+
 /* Misra and Gries' counter; can fall below 0. */
 static inline int64_t
 mg_counter(const MgSummary *summary, uint32_t i)
 {
-	return summary->spared == NULL ? summary->lowers[i] : summary->lowers[i] - summary->spared[i];
+	return summary->lowers[i] - mg_spared(summary, i);
 }
 
 static inline MgItem
@@ -91,12 +97,11 @@ typedef struct MgChoice
  */
 extern MgStatus mg_choose(const MgSummary *summary, uint32_t keep, MgChoice *choice);
 
-/* > 0 if counter i ranks before the boundary, 0 if it is equal to it, < 0 if it is dropped. */
+/* > 0 if a counter ranks before the boundary, 0 if it is equal to it, < 0 if it is dropped. */
 static inline int
-mg_choice_rank(const MgChoice *choice, const MgSummary *summary, uint32_t i)
+mg_choice_rank(const MgChoice *choice, int64_t lower, int64_t spared)
 {
-	int64_t		lower = summary->lowers[i],
-				counter = mg_counter(summary, i),
+	int64_t		counter = lower - spared,
 				first = choice->by_counter ? counter : lower,
 				second = choice->by_counter ? lower : counter;
 

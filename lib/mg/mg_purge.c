@@ -78,8 +78,7 @@ bin_of(int64_t value)
 {
 	int			shift;
 
-	if (value <= 0)
-		return 0;
+	value = value > 0 ? value : 0;
 	shift = 61 - __builtin_clzll((uint64_t) value | 4);
 	return (uint32_t) (shift * 4 + (value >> shift));
 }
@@ -96,10 +95,18 @@ select_value(const int64_t *values, uint32_t count, uint32_t n, int64_t *scratch
 	uint32_t	lanes[LANES][BINS] = {{0}};
 	uint32_t	bin = BINS,
 				in_bin,
-				found = 0;
+				found = 0,
+				i = 0;
 
-	for (uint32_t i = 0; i < count; i++)
-		lanes[i % LANES][bin_of(values[i])]++;
+	for (; i + LANES <= count; i += LANES)
+	{
+		lanes[0][bin_of(values[i])]++;
+		lanes[1][bin_of(values[i + 1])]++;
+		lanes[2][bin_of(values[i + 2])]++;
+		lanes[3][bin_of(values[i + 3])]++;
+	}
+	for (; i < count; i++)
+		lanes[0][bin_of(values[i])]++;
 	for (;;)
 	{
 		bin--;
@@ -110,7 +117,7 @@ select_value(const int64_t *values, uint32_t count, uint32_t n, int64_t *scratch
 	}
 	if (bin > 0 && bin < 8)
 		return bin;
-	for (uint32_t i = 0; i < count; i++)
+	for (i = 0; i < count; i++)
 	{
 		int64_t		value = values[i];
 
@@ -183,10 +190,26 @@ choice_affordable(const MgSummary *summary, const int64_t *counters, const MgCho
 	sum = boundary > 0 ? boundary * choice->ties : 0;
 	for (uint32_t i = 0; i < summary->count; i++)
 	{
-		if (mg_choice_rank(choice, summary, i) > 0 && counters[i] > choice->dropped)
+		if (mg_choice_rank(choice, summary->lowers[i], mg_spared(summary, i)) > 0 && counters[i] > choice->dropped)
 			sum += counters[i] - choice->dropped;
 	}
 	return sum <= credit;
+}
+
+/* Every Misra-Gries counter. */
+static void
+copy_counters(const MgSummary *summary, int64_t *counters)
+{
+	const int64_t *lowers = summary->lowers,
+			   *spared = summary->spared;
+
+	if (spared == NULL)
+		memcpy(counters, lowers, summary->count * sizeof(int64_t));
+	else
+	{
+		for (uint32_t i = 0; i < summary->count; i++)
+			counters[i] = lowers[i] - spared[i];
+	}
 }
 
 MgStatus
@@ -198,8 +221,7 @@ mg_choose(const MgSummary *summary, uint32_t keep, MgChoice *choice)
 
 	if (counters == NULL)
 		return MG_OUT_OF_MEMORY;
-	for (uint32_t i = 0; i < count; i++)
-		counters[i] = mg_counter(summary, i);
+	copy_counters(summary, counters);
 	ranking.first = summary->lowers;
 	ranking.second = counters;
 	ranking.scratch = counters + count;
