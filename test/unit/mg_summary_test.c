@@ -5,6 +5,7 @@
 #include "mg/mg.h"
 #include "tap.h"
 
+#include <stdlib.h>
 #include <string.h>
 
 static MgSummary *
@@ -215,6 +216,36 @@ test_out_of_memory(void)
 	ok(sound && enough > 10 && enough < 200, "each of %d allocations may fail", enough);
 }
 
+/*
+ * An item that could not be listed leaves no trace: what is listed next is
+ * found again.  Each summary has its own seed, so one alone could be lucky.
+ */
+static void
+test_after_out_of_memory(void)
+{
+	MgAllocator scarce = {scarce_allocate, scarce_resize, mg_malloc_allocator.release, NULL};
+	const char *longer = "an item too long to be a key";
+	int			refused = 0,
+				twice = 0;
+
+	for (int i = 0; i < 400; i++)
+	{
+		MgSummary  *summary;
+
+		allocations_left = 1 + i % 8;
+		if (mg_create(&scarce, 3, &summary) != MG_OK)
+			abort();
+		refused += mg_add(summary, longer, strlen(longer), 1) == MG_OUT_OF_MEMORY;
+		allocations_left = 100;
+		mg_add(summary, "next", 4, 1);
+		mg_add(summary, "next", 4, 1);
+		twice += mg_size(summary) != (mg_total(summary) == 2 ? 1 : 2);
+		mg_free(summary);
+	}
+	ok(refused > 100 && twice == 0, "after %d items that memory was too short for, %d listed twice",
+	   refused, twice);
+}
+
 int
 main(void)
 {
@@ -225,5 +256,6 @@ main(void)
 	test_merge();
 	test_resize();
 	test_out_of_memory();
+	test_after_out_of_memory();
 	return done_testing();
 }
