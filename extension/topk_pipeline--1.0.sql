@@ -193,7 +193,8 @@ EXCEPTION
 		RETURN false;
 END
 $$;
-COMMENT ON FUNCTION topk_pipeline.drop_partitions IS 'internal: drop partitions, or none and return false if they or their parent are in use for long';
+COMMENT ON FUNCTION topk_pipeline.drop_partitions IS
+	'internal: drop partitions, or none and return false if they or their parent are in use for long';
 
 /* ---- windows and their slots ---- */
 
@@ -339,7 +340,8 @@ CREATE TABLE topk_pipeline.rejected_record
 	rejected_at			timestamptz NOT NULL DEFAULT now()
 )
 PARTITION BY RANGE (pipeline, rejected_at);
-COMMENT ON TABLE topk_pipeline.rejected_record IS 'records that could not be counted, whole, kept for the retention; a partition a day';
+COMMENT ON TABLE topk_pipeline.rejected_record IS
+	'records that could not be counted, whole, kept for the retention; a partition a day';
 COMMENT ON COLUMN topk_pipeline.rejected_record.position IS 'where it stands in its shard; numeric, since Kinesis has positions of 185 bits';
 
 CREATE FUNCTION topk_pipeline.rejected_day(at timestamptz) RETURNS bigint
@@ -403,8 +405,10 @@ CREATE TABLE topk_pipeline.seen_record
 	CONSTRAINT "id has 1 to 1000 bytes" CHECK (octet_length(id) BETWEEN 1 AND 1000)
 )
 PARTITION BY RANGE (pipeline_id, id_time);
-COMMENT ON TABLE topk_pipeline.seen_record IS 'ids of records that were counted or rejected, kept for the dedup TTL; a partition for each length of it';
-COMMENT ON COLUMN topk_pipeline.seen_record.id_time IS 'the record''s own time, or when it came if that is unknown or further away than the TTL';
+COMMENT ON TABLE topk_pipeline.seen_record IS
+	'ids of records that were counted or rejected, kept for the dedup TTL; a partition for each length of it';
+COMMENT ON COLUMN topk_pipeline.seen_record.id_time IS
+	'the record''s own time, or when it came if that is unknown or further away than the TTL';
 
 CREATE FUNCTION topk_pipeline.seen_seconds(p topk_pipeline.pipeline) RETURNS bigint
 LANGUAGE sql IMMUTABLE
@@ -1269,7 +1273,9 @@ BEGIN
 		retained := now() - p.retention_seconds * interval '1 second';
 		names := partitions('rejected_record', p.pipeline_id, rejected_day(retained));
 		rejected_records := CASE WHEN drop_partitions(names) THEN rejected[i] ELSE 0 END;
-		names := partitions('seen_record', p.pipeline_id, seen_partition(p, now() - p.dedup_ttl_seconds * interval '1 second'));
+		/* a batch under way may still need what has expired within the last hour */
+		names := partitions('seen_record', p.pipeline_id,
+			seen_partition(p, now() - p.dedup_ttl_seconds * interval '1 second' - interval '1 hour'));
 		id_partitions := CASE WHEN drop_partitions(names) THEN cardinality(names) ELSE 0 END;
 		RETURN NEXT;
 	END LOOP;

@@ -103,7 +103,7 @@ SELECT * FROM pg_temp.offer(ARRAY[repeat('y', 1000)], '{0}', '{x}');
 -- ids go with their partition, a TTL after its end; those who still count stay
 SELECT id_partitions FROM topk_pipeline.expire('records');
 SELECT count(*) > 0 AS remembered FROM topk_pipeline.seen_record JOIN topk_pipeline.pipeline USING (pipeline_id) WHERE name = 'records';
-SELECT topk_pipeline.prepare_seen(p, now() - interval '49 hours', now() - interval '49 hours'),
+SELECT topk_pipeline.prepare_seen(p, now() - interval '50 hours', now() - interval '50 hours'),
 	   topk_pipeline.prepare_seen(p, now() - interval '100 days', now() - interval '100 days')
   FROM topk_pipeline.pipeline AS p WHERE name = 'records';
 SELECT id_partitions FROM topk_pipeline.expire('records');
