@@ -365,7 +365,10 @@ dynamodb_put(DynamoDb *dynamodb, const Row *row, PutOutcome *outcome)
 
 	set_problem(dynamodb, "%s", http_problem(dynamodb->http));
 	if (status == DAEMON_FATAL)
-		log_error(dynamodb->log, "DynamoDB can not be used", LOG_TEXT("problem", dynamodb->problem),
-				  LOG_TEXT("hint", "check --ddb-endpoint"));
+		log_error(
+			dynamodb->log, "DynamoDB can not be used", LOG_TEXT("problem", dynamodb->problem),
+			LOG_TEXT(
+				"hint",
+				"check --ddb-endpoint, and that this machine trusts the authority of its certificate"));
 	return status;
 }

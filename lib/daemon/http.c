@@ -178,6 +178,7 @@ error_class(CURLcode code)
 		case CURLE_UNKNOWN_OPTION:
 		case CURLE_SSL_CACERT_BADFILE:
 		case CURLE_SSL_CERTPROBLEM:
+		case CURLE_PEER_FAILED_VERIFICATION:
 			return DAEMON_FATAL;
 		default:
 			return DAEMON_RETRY;

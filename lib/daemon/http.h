@@ -41,7 +41,7 @@ extern void			http_close(HttpClient *client);
 /*
  * POST.  OK: an answer came, whatever its status.  RETRY: none came, and
  * whether the request was carried out is unknown.  FATAL: the request can't be sent
- * (malformed URL, unsupported protocol, unreadable CA file).  http_problem says why.
+ * (malformed URL, unsupported protocol, certificate that can't be verified).  http_problem says why.
  */
 extern DaemonStatus http_post(HttpClient *client, const HttpRequest *request,
 							  HttpResponse *response);

@@ -6,6 +6,7 @@ Nothing secret may show up in a log or in an argument list.
 import json
 import os
 import re
+import ssl
 import time
 from pathlib import Path
 
@@ -47,6 +48,12 @@ def stranger(folder):
 def shows_no_secret(daemon):
     for secret in (PASSWORD, SECRET_KEY, SESSION_TOKEN):
         assert secret not in daemon.log()
+
+
+def ingest_one(database):
+    """A window that is to be mirrored."""
+    database.query("SELECT topk_pipeline.ingest(%s, 'test', '{}', '{}', '{}', '{global}', "
+                   "ARRAY[topk_pipeline.bucket(%s)], '{1}', ARRAY[topk_build('{e}', '{1}', 1000)])", PIPELINE, PIPELINE)
 
 
 def arguments_of(daemon):
@@ -244,8 +251,7 @@ def test_the_feeder_reaches_postgresql_by_verify_full(connect, database, kafka, 
 
 
 def test_ddb_sync_reaches_postgresql_by_verify_full(connect, database, dynamodb, table):
-    database.query("SELECT topk_pipeline.ingest(%s, 'test', '{}', '{}', '{}', '{global}', "
-                   "ARRAY[topk_pipeline.bucket(%s)], '{1}', ARRAY[topk_build('{e}', '{1}', 1000)])", PIPELINE, PIPELINE)
+    ingest_one(database)
     worker = connect("topk-ddb-sync", AWS_SECRET_ACCESS_KEY=SECRET_KEY)
     wait_until(lambda: dynamodb.client().scan(TableName=table)["Count"] == 1)
     assert encrypted(database, "topk-ddb-sync") == [(True,)]
@@ -286,10 +292,22 @@ def test_a_server_that_refuses_the_password(connect, program):
 
 # ---- DynamoDB ----
 
+def test_an_endpoint_whose_certificate_nobody_we_trust_signed(connect, database, authority):
+    ingest_one(database)
+    certificate, key = authority.sign("localhost")
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(certificate, key)
+    with DynamoDBProxy() as proxy:
+        proxy.server.socket = context.wrap_socket(proxy.server.socket, server_side=True)
+        worker = connect("topk-ddb-sync", DDB_ENDPOINT=proxy.endpoint.replace("http://127.0.0.1", "https://localhost"),
+                         AWS_SECRET_ACCESS_KEY=SECRET_KEY)
+        ends_with_advice(worker, "certificate", "--ddb-endpoint")
+    assert not proxy.requests
+
+
 def test_credentials_are_not_logged_even_if_dynamodb_repeats_them(connect, database, dynamodb, table):
     """AWS shows the request as it should have been signed, with its headers."""
-    database.query("SELECT topk_pipeline.ingest(%s, 'test', '{}', '{}', '{}', '{global}', "
-                   "ARRAY[topk_pipeline.bucket(%s)], '{1}', ARRAY[topk_build('{e}', '{1}', 1000)])", PIPELINE, PIPELINE)
+    ingest_one(database)
     with DynamoDBProxy(dynamodb.endpoint) as proxy:
         proxy.faults.append(error(400, "com.amazon.coral.service#InvalidSignatureException",
                                   "The request signature we calculated does not match the signature you provided.\n\n"

@@ -1,0 +1,142 @@
+"""What docs/operations.md promises, as far as no other test shows it."""
+
+import os
+import re
+import subprocess
+import time
+from pathlib import Path
+
+import pytest
+from confluent_kafka.admin import NewPartitions
+
+from test_ddb_sync import TODAY, sync  # noqa: F401
+from test_kafka_feeder import PIPELINE, Feed, feed, wait_until  # noqa: F401
+
+CHECKOUT = Path(__file__).resolve().parents[2]
+OPERATIONS = CHECKOUT / "docs" / "operations.md"
+
+
+def test_alerts_name_metrics_that_exist():
+    alerts = "".join(re.findall(r"^```yaml\n(.*?)^```", OPERATIONS.read_text(), re.MULTILINE | re.DOTALL))
+    named = set(re.findall(r"\b(?:topk|kafka)_[a-z_]+\b", alerts))
+    code = "".join(path.read_text() for folder in ("feeders/kafka", "ddb-sync", "lib/daemon")
+                   for path in (CHECKOUT / folder).glob("*.c"))
+    assert len(named) > 5
+    assert {name for name in named if not re.search(rf'"(# HELP )?{name}["{{ ]', code)} == set()
+
+
+def test_a_restored_database_reads_again_what_came_after_the_backup(feed, postgres):  # noqa: F811
+    feed.send_events(1000)
+    assert feed.start("--once", ready=None).wait(30) == 0
+    original, backup = feed.database, f"{feed.database.name}_backup"
+    original.close()
+    postgres._run("createdb", "--template", original.name, backup)
+    feed.send_events(1000)
+    assert feed.start("--once", ready=None).wait(30) == 0
+    feed.check_exact()
+
+    feed.database = type(original)(postgres, backup)
+    try:
+        assert feed.position() == 1000
+        feed.start()
+        feed.check_exact()
+    finally:
+        feed.database.close()
+        feed.database = original
+        postgres._run("dropdb", "--force", backup)
+
+
+def test_feeders_of_two_groups_count_nothing_twice(feed):  # noqa: F811
+    feeders = [feed.start("--group", f"{feed.topic}-{number}", "--batch-records", "100") for number in range(2)]
+    for _ in range(20):
+        feed.send_events(500)
+    feed.check_exact()
+    assert any("feeders of different consumer groups" in feeder.log() for feeder in feeders)
+    assert all(feeder.process.running() for feeder in feeders)
+
+
+def test_a_topic_made_anew(feed, kafka):  # noqa: F811
+    feed.send_events(100)
+    assert feed.start("--once", ready=None).wait(30) == 0
+    kafka.delete_topic(feed.topic)
+    wait_until(lambda: feed.topic not in kafka.admin.list_topics(timeout=10).topics)
+    kafka.create_topic(feed.topic, partitions=4)
+    feed.send_events(40)
+    feeder = feed.start(ready=None)
+    assert feeder.wait(60) == 1
+    assert "the topic was made anew" in feeder.log()
+
+    feed.database.query("DELETE FROM topk_pipeline.source_position WHERE source = %s", feed.topic)
+    feed.start()
+    wait_until(lambda: feed.counted() == feed.sent)
+    assert feed.position() == 40
+
+
+@pytest.fixture
+def small_disk(postgres, tmp_path):
+    """A folder of 4 MB of its own that PostgreSQL may write to."""
+    if os.geteuid() != 0:
+        pytest.skip("only root can mount")
+    account = postgres.data.stat()
+    folder = postgres.folder / "small_disk"
+    folder.mkdir()
+    subprocess.run(["mount", "-t", "tmpfs", "-o", f"size=4m,mode=700,uid={account.st_uid},gid={account.st_gid}",
+                    "topk-test", folder], check=True)
+    yield folder
+    subprocess.run(["umount", folder], check=True)
+
+
+def test_a_full_disk_is_waited_for(feed, small_disk):  # noqa: F811
+    feed.database.query(f"CREATE TABLESPACE small LOCATION '{small_disk}'")
+    try:
+        feed.database.query("ALTER TABLE topk_pipeline.slot SET TABLESPACE small")
+        feeder = feed.start("--batch-records", "500")
+        feed.send_events(1000)
+        feed.check_exact()
+        ballast = small_disk / "ballast"
+        with open(ballast, "wb", buffering=0) as file, pytest.raises(OSError, match="No space"):
+            while True:
+                file.write(bytes(8192))
+        feed.send_events(20_000, entities=100_000)
+        feeder.wait_for("level=warning .*No space left on device")
+        ballast.unlink()
+        feed.await_position(21_000)
+        assert feed.total() == 21_000
+        assert feeder.process.running()
+        feeder.wait_for("works again")
+    finally:
+        feed.database.query("ALTER TABLE topk_pipeline.slot SET TABLESPACE pg_default")
+        feed.database.query("DROP TABLESPACE small")
+
+
+def test_a_partition_that_is_added(feed, kafka):  # noqa: F811
+    feed.start("-X", "topic.metadata.refresh.interval.ms=500")
+    feed.send_events(40)
+    feed.check_exact()
+    kafka.admin.create_partitions([NewPartitions(feed.topic, 5)])[feed.topic].result(timeout=30)
+    feed.producer.list_topics(feed.topic, timeout=10)
+    feed.send_events(50, partitions=5)
+    feed.check_exact()
+
+
+def test_sigterm_while_kafka_is_away(feed, kafka):  # noqa: F811
+    feeder = feed.start()
+    kafka.kill()
+    try:
+        feeder.wait_for("Kafka is away")
+        started = time.monotonic()
+        assert feeder.terminate(timeout=60) == 0
+        assert time.monotonic() - started < 20, "the unit's TimeoutStopSec is 30"
+    finally:
+        kafka.start()
+
+
+def test_a_row_that_was_deleted_can_be_written_again(sync):  # noqa: F811
+    sync.ingest({"a": 1})
+    sync.once()
+    sync.client.delete_item(TableName=sync.table, Key={"pk": {"S": "global"}, "sk": {"N": str(TODAY)}})
+    sync.once()
+    assert sync.row() is None
+    sync.database.query("SELECT topk_pipeline.mirror_take_over(%s, 'global', %s, 0)", PIPELINE, TODAY)
+    sync.once()
+    assert sync.counts() == {"a": 1}
