@@ -37,7 +37,7 @@ check:
 
 bench:
 	@demo/install.sh check
-	@$(MAKE) $(PARALLEL) --silent all daemons
+	@$(MAKE) $(PARALLEL) --silent all daemons bench-programs
 	@$(MAKE) --no-print-directory run-bench
 
 format:
@@ -65,7 +65,7 @@ PG_CPPFLAGS = -I$(srcdir)/lib $(addprefix -I,$(PRIVATE_HEADERS))
 # Where demo/install.sh puts the server's headers if the system has none.
 PRIVATE_HEADERS = $(wildcard build/server-dev/usr/include/postgresql/$(MAJORVERSION)/server)
 PG_CFLAGS = -Wall -Wextra -Wno-unused-parameter -Wno-sign-compare $(WERROR)
-EXTRA_CLEAN = build/obj build/sanitized build/unit $(FUZZ_PROGRAMS) build/fuzz/replay build/topk-* build/regress build/isolation
+EXTRA_CLEAN = build/obj build/bench build/sanitized build/unit $(FUZZ_PROGRAMS) build/fuzz/replay build/topk-* build/regress build/isolation
 # No bitcode: it would need the exact clang that the server was built with.
 override with_llvm = no
 
@@ -100,6 +100,15 @@ build/topk-kafka-feeder: $(call objects,obj,feeders/kafka lib/feed lib/daemon li
 build/topk-ddb-sync: $(call objects,obj,ddb-sync lib/daemon lib/mg)
 
 $(DAEMONS):
+	$(CC) $(LDFLAGS) -o $@ $^ $(DAEMON_LIBS)
+
+# What benchmarks in C are made of.
+BENCH_PROGRAMS = $(patsubst bench/%.c,build/bench/%,$(wildcard bench/*.c))
+
+bench-programs: $(BENCH_PROGRAMS)
+
+$(BENCH_PROGRAMS): build/bench/%: build/obj/bench/%.o $(call objects,obj,lib/feed lib/mg)
+	@mkdir -p $(@D)
 	$(CC) $(LDFLAGS) -o $@ $^ $(DAEMON_LIBS)
 
 build/obj/%.o: %.c

@@ -2,15 +2,20 @@
  * consume.c
  *	  A bare librdkafka consumer: how fast can a topic be read at all?
  *
- * usage: consume BROKERS TOPIC PARTITIONS RECORDS
- * Reads RECORDS records from the start of all partitions, looks into none,
- * and prints the seconds from the assignment to the last one.
+ * usage: consume BROKERS TOPIC PARTITIONS RECORDS [parse]
+ * Reads RECORDS records from the start of all partitions, looks into none, or
+ * reads the entity of each as the feeder does, and prints the seconds from the
+ * assignment to the last one.
  */
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <time.h>
 
 #include <librdkafka/rdkafka.h>
+
+#include "feed/event.h"
 
 #define READ_MAX 2000
 
@@ -68,8 +73,24 @@ assign_all(rd_kafka_t *kafka, const char *topic, int count)
 	rd_kafka_topic_partition_list_destroy(partitions);
 }
 
-static long
-read_records(rd_kafka_t *kafka, long wanted)
+static void
+parse(const FeedFields *fields, const rd_kafka_message_t *message)
+{
+	char	  detail[FEED_DETAIL_SIZE];
+	FeedEvent event;
+
+	if (feed_event_parse(fields, message->payload, message->len, 0, &event, detail) !=
+		FEED_ACCEPTED)
+	{
+		fprintf(stderr, "consume: %s\n", detail);
+		exit(1);
+	}
+	feed_event_free(&event);
+}
+
+/* fields: NULL to look into no record. */
+static void
+read_records(rd_kafka_t *kafka, long wanted, const FeedFields *fields)
 {
 	rd_kafka_queue_t   *queue = rd_kafka_queue_get_consumer(kafka);
 	rd_kafka_message_t *messages[READ_MAX];
@@ -81,12 +102,16 @@ read_records(rd_kafka_t *kafka, long wanted)
 
 		for (ssize_t i = 0; i < taken; i++)
 		{
-			count += messages[i]->err == RD_KAFKA_RESP_ERR_NO_ERROR;
+			if (messages[i]->err == RD_KAFKA_RESP_ERR_NO_ERROR)
+			{
+				count++;
+				if (fields != NULL)
+					parse(fields, messages[i]);
+			}
 			rd_kafka_message_destroy(messages[i]);
 		}
 	}
 	rd_kafka_queue_destroy(queue);
-	return count;
 }
 
 int
@@ -94,18 +119,21 @@ main(int argc, char **argv)
 {
 	rd_kafka_t *kafka;
 	double		start;
+	FeedFields	fields = {0};
+	bool		parsing = argc == 6 && strcmp(argv[5], "parse") == 0;
 
-	if (argc != 5)
+	if ((argc != 5 && !parsing) || feed_pointer_parse("/entity_id", &fields.entity) != NULL)
 	{
-		fprintf(stderr, "usage: consume BROKERS TOPIC PARTITIONS RECORDS\n");
+		fprintf(stderr, "usage: consume BROKERS TOPIC PARTITIONS RECORDS [parse]\n");
 		return 2;
 	}
 	kafka = open_consumer(argv[1]);
 	start = seconds_now();
 	assign_all(kafka, argv[2], atoi(argv[3]));
-	read_records(kafka, atol(argv[4]));
+	read_records(kafka, atol(argv[4]), parsing ? &fields : NULL);
 	printf("%.3f\n", seconds_now() - start);
 	rd_kafka_consumer_close(kafka);
 	rd_kafka_destroy(kafka);
+	feed_pointer_free(&fields.entity);
 	return 0;
 }

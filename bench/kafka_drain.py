@@ -1,19 +1,25 @@
 #!/usr/bin/env python3
-"""How fast one topk-kafka-feeder drains a topic, beside a bare consumer of the same topic.
+"""How fast one topk-kafka-feeder drains a topic, beside three others that read the same records.
 
     bench/kafka_drain.py [RECORDS]
 
-Every transaction is durable (PostgreSQL's defaults).  Both clocks run from the
-assignment of the partitions to the last record: read, or committed.
+bare    a consumer that looks into no record
+parse   one that reads the entity of each, with the same parser, and does nothing with it
+COPY    kcat | psql COPY: the values as text into a table with one column
+
+Every transaction is durable (PostgreSQL's defaults).  The clocks of the first
+two and of the feeder run from the assignment of the partitions to the last
+record: read, or committed; that of COPY from the start of psql to its end.
 """
 
 import json
+import os
 import random
 import re
 import resource
 import subprocess
 import sys
-import tempfile
+import time
 from datetime import datetime
 from itertools import accumulate
 from pathlib import Path
@@ -48,11 +54,41 @@ def produce(brokers, topic, records):
     producer.flush()
 
 
-def build_consumer(folder):
-    program = Path(folder) / "consume"
-    flags = subprocess.check_output(["pkg-config", "--cflags", "--libs", "rdkafka"], text=True).split()
-    subprocess.check_call(["cc", "-O2", "-o", program, ROOT / "bench/consume.c", *flags])
-    return program
+def consume(brokers, topic, records, *options):
+    """Records a second of bench/consume.c."""
+    program = ROOT / "build/bench/consume"
+    return records / float(subprocess.check_output(
+        [program, brokers, topic, str(PARTITIONS), str(records), *options], text=True))
+
+
+def copy(postgres, connection, brokers, topic, records):
+    """Records a second of kcat | psql COPY."""
+    connection.execute("CREATE TABLE IF NOT EXISTS copied (value text); TRUNCATE copied")
+    # kcat's messages can't hold the delimiters: so the values are text for COPY as they are
+    kcat = subprocess.Popen(["kcat", "-C", "-q", "-b", brokers, "-t", topic, "-o", "beginning", "-e",
+                             "-X", "queued.min.messages=1000000"], stdout=subprocess.PIPE)
+    started = time.monotonic()
+    subprocess.check_call(["psql", "-qX", postgres.dsn, "-c", r"COPY copied FROM STDIN WITH (DELIMITER E'\x01')"], stdin=kcat.stdout)
+    seconds = time.monotonic() - started
+    assert kcat.wait() == 0
+    assert connection.execute("SELECT count(*) FROM copied").fetchone() == (records,)
+    return records / seconds
+
+
+def cpu_of_server(connection):
+    """CPU seconds of all processes of the server so far, but for backends that have ended."""
+    (postmaster,) = connection.execute("SELECT split_part(pg_read_file('postmaster.pid'), E'\\n', 1)::int").fetchone()
+    ticks = 0
+    for stat in Path("/proc").glob("[0-9]*/stat"):
+        try:
+            fields = stat.read_text().rpartition(")")[2].split()
+        except OSError:
+            continue
+        if int(fields[1]) == postmaster:
+            ticks += int(fields[11]) + int(fields[12])
+        elif stat.parent.name == str(postmaster):
+            ticks += sum(map(int, fields[11:15]))  # and its children that have ended
+    return ticks / os.sysconf("SC_CLK_TCK")
 
 
 def time_of(log, message):
@@ -60,27 +96,28 @@ def time_of(log, message):
 
 
 def drain(stack, connection, topic, records, run):
-    """Seconds of one feeder that starts from nothing, its CPU seconds, and its peak memory in MB."""
+    """Seconds of one feeder that starts from nothing, its and PostgreSQL's CPU seconds, and its peak memory in MB."""
     pipeline = f"drain_{run}"
     connection.execute("SELECT topk_pipeline.create(%s)", [pipeline])
+    server_before = cpu_of_server(connection)
     before = resource.getrusage(resource.RUSAGE_CHILDREN)
     feeder = stack.daemon("topk-kafka-feeder", ["--once", "--topic", topic, "--pipeline", pipeline,
                                                 "--group", pipeline, "--metrics-addr", "off"])
     if feeder.wait(600) != 0:
         sys.exit(feeder.log())
     usage = resource.getrusage(resource.RUSAGE_CHILDREN)
+    server = cpu_of_server(connection) - server_before
     (total,) = connection.execute("SELECT topk_total(topk_pipeline.summary(%s, days => 2))", [pipeline]).fetchone()
     assert total == records, f"{total} of {records} records counted"
     log = feeder.log()
     seconds = (time_of(log, "stopped") - time_of(log, '"partitions assigned"')).total_seconds()
     cpu = usage.ru_utime + usage.ru_stime - before.ru_utime - before.ru_stime
-    return seconds, cpu, usage.ru_maxrss / 1024
+    return seconds, cpu, server, usage.ru_maxrss / 1024
 
 
 def main(records=1_000_000):
     exit_on_signals()
-    with Stack() as stack, tempfile.TemporaryDirectory() as folder:
-        consumer = build_consumer(folder)
+    with Stack() as stack:
         postgres, kafka = stack.postgres(settings={"fsync": "on"}), stack.kafka()
         connection = psycopg.connect(postgres.dsn, autocommit=True)
         connection.execute("CREATE EXTENSION IF NOT EXISTS topk_pipeline CASCADE")
@@ -89,14 +126,15 @@ def main(records=1_000_000):
         print(f"{records:,} records of 100 bytes, {ENTITIES:,} entities, {PARTITIONS} partitions")
         best = 0
         for run in range(RUNS):
-            bare = records / float(subprocess.check_output(
-                [consumer, kafka.brokers, topic, str(PARTITIONS), str(records)], text=True))
-            seconds, cpu, memory = drain(stack, connection, topic, records, run)
+            bare = consume(kafka.brokers, topic, records)
+            parse = consume(kafka.brokers, topic, records, "parse")
+            copied = copy(postgres, connection, kafka.brokers, topic, records)
+            seconds, cpu, server, memory = drain(stack, connection, topic, records, run)
             rate = records / seconds
             best = max(best, rate)
-            print(f"bare consumer {bare:9,.0f} records/s   feeder {rate:9,.0f} records/s   "
-                  f"ratio {rate / bare:.2f}   {cpu / records * 1e6:.2f} us CPU a record   "
-                  f"{memory:.0f} MB")
+            print(f"feeder {rate:9,.0f} records/s   {rate / bare:.2f} of bare {bare:9,.0f}   {rate / parse:.2f} of parse {parse:9,.0f}   "
+                  f"{rate / copied:.2f} of COPY {copied:9,.0f}   us CPU a record: feeder {cpu / records * 1e6:.2f}, "
+                  f"PostgreSQL {server / records * 1e6:.2f}   {memory:.0f} MB", flush=True)
         print(f"the feeder's best: {best:,.0f} records/s, {best / REPLACED_RATE:,.0f} times "
               f"the {REPLACED_RATE} records/s of the worker that it replaces")
 

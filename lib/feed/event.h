@@ -13,6 +13,8 @@
 #include <stdint.h>
 
 #include "feed/pointer.h"
+#include "feed/reason.h"
+#include "feed/scan.h"
 
 /* The largest weight of one event: a total so can't overflow before millions of events carry it. */
 #define FEED_WEIGHT_MAX INT64_C(1000000000000)
@@ -26,34 +28,6 @@
 /* The time of a record that has none. */
 #define FEED_NO_TIME INT64_MIN
 
-/* Room for the explanation of a rejected event, and its ending NUL. */
-#define FEED_DETAIL_SIZE 320
-
-/* Why an event can't be counted.  Codes are stable: people query them. */
-typedef enum FeedReason
-{
-	FEED_ACCEPTED,
-	FEED_EMPTY_VALUE, /* no bytes at all: an empty value or a tombstone */
-	FEED_INVALID_JSON,
-	FEED_INVALID_UTF8,
-	FEED_NUL_CHARACTER, /* PostgreSQL's text has no NUL */
-	FEED_NOT_AN_OBJECT,
-	FEED_MISSING_ENTITY,
-	FEED_EMPTY_ENTITY,
-	FEED_MISSING_KEY,
-	FEED_EMPTY_KEY,
-	FEED_WRONG_TYPE, /* entity or key is there, but no string */
-	FEED_TOO_LONG,	 /* entity or key */
-	FEED_BAD_WEIGHT,
-	FEED_BAD_TIME, /* no event time, or none that can be read */
-	FEED_OUTSIDE_RETENTION,
-	FEED_TOO_FAR_IN_FUTURE,
-	FEED_OUT_OF_MEMORY /* no verdict on the event: try again later */
-} FeedReason;
-
-/* The code of a reason ("invalid_json"); static storage. */
-extern const char *feed_reason_code(FeedReason reason);
-
 /* Where the fields of an event lie; a pointer that is not set takes the default. */
 typedef struct FeedFields
 {
@@ -63,7 +37,7 @@ typedef struct FeedFields
 	FeedPointer time;	/* default: the record's own time */
 } FeedFields;
 
-/* An event.  The strings belong to document, are NUL-terminated and hold no other NUL. */
+/* An event.  The strings point into the payload or belong to scan; they hold no NUL, and are not ended by one. */
 typedef struct FeedEvent
 {
 	const char *entity;
@@ -72,7 +46,7 @@ typedef struct FeedEvent
 	size_t		key_length;
 	int64_t		weight;
 	int64_t		time; /* milliseconds since the Unix epoch */
-	json_t	   *document;
+	FeedScan	scan; /* private */
 } FeedEvent;
 
 /*

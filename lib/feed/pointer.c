@@ -2,7 +2,7 @@
  * pointer.c
  *	  JSON Pointers (RFC 6901): where in an event a field lies.
  *
- * Must not know which fields an event has, nor where it came from.
+ * Must not know which fields an event has, nor how it is parsed.
  */
 #include "feed/pointer.h"
 
@@ -10,11 +10,11 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* Unescape the tokens of text into pointer->tokens, which has room for all of text. */
+/* Unescape text into pointer->names, which has room for all of it: each token ended by a NUL. */
 static const char *
 pointer_unescape(const char *text, FeedPointer *pointer)
 {
-	char *out = pointer->tokens;
+	char *out = pointer->names;
 
 	for (const char *in = text; *in != '\0'; in++)
 	{
@@ -34,6 +34,37 @@ pointer_unescape(const char *text, FeedPointer *pointer)
 	return NULL;
 }
 
+/* The element of an array that a token names: digits without leading zeros. */
+static int64_t
+pointer_index(const char *name)
+{
+	size_t	length = strlen(name);
+	int64_t index;
+
+	if (length == 0 || length != strspn(name, "0123456789") || (length > 1 && *name == '0'))
+		return FEED_NO_INDEX;
+	errno = 0;
+	index = strtoll(name, NULL, 10);
+	return errno == 0 ? index : FEED_NO_INDEX;
+}
+
+static const char *
+pointer_split(FeedPointer *pointer)
+{
+	const char *name = pointer->names;
+
+	pointer->tokens = calloc((size_t) pointer->count + 1, sizeof(*pointer->tokens));
+	if (pointer->tokens == NULL)
+		return "out of memory";
+	for (int i = 0; i < pointer->count; i++)
+	{
+		pointer->tokens[i] =
+			(FeedToken) {.name = name, .length = strlen(name), .index = pointer_index(name)};
+		name += pointer->tokens[i].length + 1;
+	}
+	return NULL;
+}
+
 const char *
 feed_pointer_parse(const char *text, FeedPointer *pointer)
 {
@@ -43,11 +74,13 @@ feed_pointer_parse(const char *text, FeedPointer *pointer)
 	if (*text != '\0' && *text != '/')
 		return "a JSON Pointer is empty or starts with \"/\"";
 	pointer->text = strdup(text);
-	pointer->tokens = malloc(strlen(text) + 1);
-	if (pointer->text == NULL || pointer->tokens == NULL)
+	pointer->names = malloc(strlen(text) + 1);
+	if (pointer->text == NULL || pointer->names == NULL)
 		problem = "out of memory";
 	else
 		problem = pointer_unescape(text, pointer);
+	if (problem == NULL)
+		problem = pointer_split(pointer);
 	if (problem != NULL)
 		feed_pointer_free(pointer);
 	return problem;
@@ -58,38 +91,6 @@ feed_pointer_free(FeedPointer *pointer)
 {
 	free(pointer->text);
 	free(pointer->tokens);
+	free(pointer->names);
 	memset(pointer, 0, sizeof(*pointer));
-}
-
-/* The element of an array that a token names: digits without leading zeros. */
-static json_t *
-pointer_element(const char *token, json_t *array)
-{
-	size_t		  length = strlen(token);
-	unsigned long index;
-
-	if (length == 0 || length != strspn(token, "0123456789") || (length > 1 && *token == '0'))
-		return NULL;
-	errno = 0;
-	index = strtoul(token, NULL, 10);
-	return errno == 0 ? json_array_get(array, index) : NULL;
-}
-
-json_t *
-feed_pointer_get(const FeedPointer *pointer, json_t *document)
-{
-	json_t	   *value = document;
-	const char *token = pointer->tokens;
-
-	for (int i = 0; i < pointer->count && value != NULL; i++)
-	{
-		if (json_is_object(value))
-			value = json_object_get(value, token);
-		else if (json_is_array(value))
-			value = pointer_element(token, value);
-		else
-			value = NULL;
-		token += strlen(token) + 1;
-	}
-	return value;
 }

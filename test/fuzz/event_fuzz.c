@@ -31,7 +31,7 @@ set_fields(void)
 static void
 require_string(const char *string, size_t length, size_t max_length)
 {
-	require(length > 0 && length <= max_length && strlen(string) == length);
+	require(length > 0 && length <= max_length && memchr(string, '\0', length) == NULL);
 }
 
 static void
