@@ -51,7 +51,7 @@ open_consumer(const char *brokers)
 	set(conf, "group.id", "consume");
 	set(conf, "enable.auto.commit", "false");
 	set(conf, "enable.auto.offset.store", "false");
-	set(conf, "queued.min.messages", "1000000");
+	set(conf, "queued.min.messages", "450000");
 	kafka = rd_kafka_new(RD_KAFKA_CONSUMER, conf, problem, sizeof(problem));
 	if (kafka == NULL)
 	{

@@ -48,10 +48,11 @@ typedef struct ConsumerProperty
 } ConsumerProperty;
 
 /*
- * Positions live in PostgreSQL.  The queue of records that were read ahead must hold more than a
- * second of work, as librdkafka looks only once a second whether a full queue has room again; its size
- * in bytes bounds the memory.  A session timeout at the broker's usual minimum lets another member take
- * over soon after one was killed: heartbeats have their own thread, and a rebalance is cheap.
+ * Positions live in PostgreSQL.  The queue of records that were read ahead bounds the memory: librdkafka
+ * takes some 300 bytes for each record, beside what is in it.  It should also hold nearly a second of work,
+ * as librdkafka looks only once a second whether a full queue has room again.  A session timeout at the
+ * broker's usual minimum lets another member take over soon after one was killed: heartbeats have their
+ * own thread, and a rebalance is cheap.
  */
 static const ConsumerProperty consumer_properties[] = {
 	{"bootstrap.servers", NULL, "use --brokers"},
@@ -64,8 +65,8 @@ static const ConsumerProperty consumer_properties[] = {
 	{"partition.assignment.strategy", "range", NULL},
 	{"session.timeout.ms", "6000", NULL},
 	{"heartbeat.interval.ms", "1000", NULL},
-	{"queued.min.messages", "1000000", NULL},
-	{"queued.max.messages.kbytes", "65536", NULL},
+	{"queued.min.messages", "450000", NULL},
+	{"queued.max.messages.kbytes", "49152", NULL},
 	{"fetch.error.backoff.ms", "100", NULL},
 	{"reconnect.backoff.max.ms", "2000", NULL},
 	{"socket.nagle.disable", "true", NULL},
