@@ -323,6 +323,32 @@ END
 $$;
 COMMENT ON FUNCTION topk_pipeline.move_positions IS 'internal: move positions by compare-and-set, or fail with SQLSTATE TK001';
 
+CREATE FUNCTION topk_pipeline.reset_position(pipeline text, source text, shard text, "position" bigint DEFAULT NULL)
+RETURNS void
+LANGUAGE plpgsql SECURITY DEFINER
+SET search_path FROM CURRENT
+AS $$
+#variable_conflict use_column
+DECLARE
+	p			topk_pipeline.pipeline := find(reset_position.pipeline);
+BEGIN
+	IF reset_position.position < 0 THEN
+		RAISE EXCEPTION 'position % is negative', reset_position.position
+			USING ERRCODE = 'invalid_parameter_value';
+	ELSIF reset_position.position IS NULL THEN
+		DELETE FROM source_position AS s
+		 WHERE s.pipeline_id = p.pipeline_id AND s.source = reset_position.source AND s.shard = reset_position.shard;
+	ELSE
+		INSERT INTO source_position (pipeline_id, source, shard, position, updated_at)
+		VALUES (p.pipeline_id, reset_position.source, reset_position.shard, reset_position.position, now())
+			ON CONFLICT ON CONSTRAINT source_position_pkey
+			DO UPDATE SET position = excluded.position, updated_at = excluded.updated_at;
+	END IF;
+END
+$$;
+COMMENT ON FUNCTION topk_pipeline.reset_position IS
+	'where to read a shard next, whatever was read before; null: as if it was never read; what is read again counts again';
+
 /* ---- rejected records ---- */
 
 CREATE TABLE topk_pipeline.rejected_record

@@ -78,4 +78,16 @@ SELECT records, topk_k(summary), topk_size(summary), topk_total(summary), topk_e
   FROM topk_pipeline.window_summary WHERE pipeline = 'ingest' AND key = 'many';
 SELECT slots - windows AS spare_slots FROM topk_pipeline.status WHERE pipeline = 'ingest';
 
+-- a position can be set back, forward, or forgotten, by hand
+SELECT topk_pipeline.ingest('ingest', 'reset', '{0,1}', '{NULL,NULL}', '{10,20}', '{}', '{}', '{}', '{}');
+SELECT topk_pipeline.reset_position('ingest', 'reset', '0', 4);
+SELECT topk_pipeline.reset_position('ingest', 'reset', '1');
+SELECT topk_pipeline.reset_position('ingest', 'reset', '2', 7);
+SELECT topk_pipeline.reset_position('ingest', 'reset', '3');
+SELECT * FROM topk_pipeline.positions('ingest', 'reset', '{0,1,2,3}');
+SELECT topk_pipeline.ingest('ingest', 'reset', '{0}', '{10}', '{11}', '{}', '{}', '{}', '{}');
+SELECT topk_pipeline.ingest('ingest', 'reset', '{0,1}', '{4,NULL}', '{5,3}', '{}', '{}', '{}', '{}');
+SELECT topk_pipeline.reset_position('ingest', 'reset', '0', -1);
+SELECT topk_pipeline.reset_position('nobody', 'reset', '0');
+
 SELECT topk_pipeline.drop('ingest');

@@ -26,7 +26,8 @@ SELECT DISTINCT relowner::regrole FROM pg_class WHERE relnamespace = 'topk_pipel
 
 -- as documented
 GRANT USAGE ON SCHEMA topk_pipeline TO regress_topk_writer, regress_topk_reader, regress_topk_mirror, regress_topk_operator;
-GRANT EXECUTE ON FUNCTION topk_pipeline.settings, topk_pipeline.positions, topk_pipeline.ingest, topk_pipeline.ingest_records
+GRANT EXECUTE ON FUNCTION topk_pipeline.settings, topk_pipeline.positions, topk_pipeline.ingest, topk_pipeline.ingest_records,
+						  topk_pipeline.reset_position
    TO regress_topk_writer;
 GRANT EXECUTE ON FUNCTION topk_pipeline.top, topk_pipeline.top_keys, topk_pipeline.summary,
 						  topk_pipeline.bucket, topk_pipeline.window_start
@@ -49,6 +50,7 @@ SELECT * FROM topk_pipeline.positions('roles', 'kafka:clicks', '{0}');
 SELECT topk_pipeline.ingest('roles', 'kafka:clicks', '{0}', '{NULL}', '{3}', '{global}', ARRAY[20000], '{2}',
 							ARRAY[summaries.topk_build('{a}', '{2}', 50)],
 							'{0}', '{2}', '{NULL}', '{invalid JSON}', '{NULL}', '{NULL}', '{NULL}');
+SELECT topk_pipeline.reset_position('roles', 'kafka:clicks', '1', 5);
 SELECT * FROM topk_pipeline.ingest_records('roles', 'kinesis:clicks', '{}', '{}', '{}',
 	'{r1,r2}', ARRAY[now() - interval '20 hours', now()], '{global,global}', '{20000,20000}', '{b,b}', '{1,1}',
 	'{0}', '{7}', ARRAY[now()], '{missing_entity}', '{NULL}', '{NULL}', ARRAY['{"id":"c"}'::bytea], '{r3}', ARRAY[now()]);
