@@ -13,6 +13,9 @@
 #include "daemon/version.h"
 #include "mg/mg.h"
 
+/* In the order of ConfigLostPosition. */
+static const char *const config_lost_positions[] = {"stop", "oldest", NULL};
+
 static const OptionSpec config_options[] = {
 	{.name = "brokers",
 	 .letter = 'b',
@@ -63,6 +66,15 @@ static const OptionSpec config_options[] = {
 	 .offset = offsetof(FeederConfig, k),
 	 .minimum = MG_K_MIN,
 	 .maximum = MG_K_MAX},
+	{.name = "on-lost-position",
+	 .environment = "TOPK_ON_LOST_POSITION",
+	 .metavar = "ACTION",
+	 .type = OPTION_CHOICE,
+	 .initial = "stop",
+	 .help = "what to do when a stored position is not in the topic any more: stop, or accept the "
+			 "loss and go on with the oldest record there is",
+	 .offset = offsetof(FeederConfig, on_lost_position),
+	 .choices = config_lost_positions},
 	{.name = "entity-field",
 	 .environment = "TOPK_ENTITY_FIELD",
 	 .metavar = "POINTER",
@@ -118,6 +130,11 @@ static const OptionSpec config_options[] = {
 	 .type = OPTION_FLAG,
 	 .help = "read up to where the topic ends at the start, commit, and exit",
 	 .offset = offsetof(FeederConfig, once)},
+	{.name = "check-config",
+	 .environment = "TOPK_CHECK_CONFIG",
+	 .type = OPTION_FLAG,
+	 .help = "check the options and the properties of librdkafka, connect nowhere, and exit",
+	 .offset = offsetof(FeederConfig, check_config)},
 	COMMON_OPTIONS(FeederConfig, common, "127.0.0.1:9187"),
 };
 

@@ -11,6 +11,13 @@
 #include "daemon/options.h"
 #include "feed/event.h"
 
+/* What to do about a stored position that is not in the topic: expired unread, or the topic was made anew. */
+typedef enum ConfigLostPosition
+{
+	CONFIG_LOST_STOP,
+	CONFIG_LOST_OLDEST
+} ConfigLostPosition;
+
 typedef struct FeederConfig
 {
 	CommonOptions common;
@@ -23,8 +30,9 @@ typedef struct FeederConfig
 
 	/* the pipeline */
 	const char *pipeline;
-	const char *source; /* name of the topic's positions; the topic unless given */
-	int64_t		k;		/* 0: whatever the pipeline has */
+	const char *source;			  /* name of the topic's positions; the topic unless given */
+	int64_t		k;				  /* 0: whatever the pipeline has */
+	int			on_lost_position; /* ConfigLostPosition */
 
 	/* where the fields of an event lie, as JSON Pointers */
 	const char *entity_field;
@@ -38,6 +46,7 @@ typedef struct FeederConfig
 	int64_t batch_bytes;
 	int64_t batch_ms;
 	bool	once;
+	bool	check_config;
 } FeederConfig;
 
 extern const OptionsProgram feeder_program;

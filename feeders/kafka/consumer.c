@@ -353,18 +353,24 @@ consumer_read(Consumer *consumer, rd_kafka_message_t **messages, size_t count)
 	return taken > 0 ? (size_t) taken : 0;
 }
 
-/* A position that is stored, and no longer or not yet in the topic. */
+bool
+consumer_position_lost(const rd_kafka_message_t *message)
+{
+	return message->err == RD_KAFKA_RESP_ERR__AUTO_OFFSET_RESET ||
+		   message->err == RD_KAFKA_RESP_ERR_OFFSET_OUT_OF_RANGE;
+}
+
 static DaemonStatus
-consumer_position_gone(Consumer *consumer, const rd_kafka_message_t *message)
+consumer_refuse_position(Consumer *consumer, const rd_kafka_message_t *message)
 {
 	log_error(consumer->log, "stored position is not in the topic any more",
 			  LOG_TEXT("topic", consumer->config->topic),
 			  LOG_INTEGER("partition", message->partition),
 			  LOG_TEXT("error", rd_kafka_message_errstr(message)),
 			  LOG_TEXT("hint",
-					   "records were deleted before they were read, or the topic was made "
-					   "anew; to accept that and go on with the oldest record there is, delete the "
-					   "row of this source and shard from topk_pipeline.source_position"));
+					   "records were deleted before they were read, or the topic was made anew; to "
+					   "accept that and go on with the oldest record there is, start with "
+					   "--on-lost-position=oldest, or call topk_pipeline.reset_position"));
 	return DAEMON_FATAL;
 }
 
@@ -373,11 +379,10 @@ consumer_error(Consumer *consumer, const rd_kafka_message_t *message)
 {
 	const char *text = rd_kafka_message_errstr(message);
 
+	if (consumer_position_lost(message))
+		return consumer_refuse_position(consumer, message);
 	switch (message->err)
 	{
-		case RD_KAFKA_RESP_ERR__AUTO_OFFSET_RESET:
-		case RD_KAFKA_RESP_ERR_OFFSET_OUT_OF_RANGE:
-			return consumer_position_gone(consumer, message);
 		case RD_KAFKA_RESP_ERR_TOPIC_AUTHORIZATION_FAILED:
 		case RD_KAFKA_RESP_ERR_GROUP_AUTHORIZATION_FAILED:
 		case RD_KAFKA_RESP_ERR_CLUSTER_AUTHORIZATION_FAILED:

@@ -53,6 +53,9 @@ extern int consumer_fd(const Consumer *consumer);
  */
 extern size_t consumer_read(Consumer *consumer, rd_kafka_message_t **messages, size_t count);
 
+/* Does the message say that the position which its partition was to be read from is not in the topic? */
+extern bool consumer_position_lost(const rd_kafka_message_t *message);
+
 /*
  * What a message with an error means: OK to go on, or FATAL, logged with what
  * to do about it.

@@ -28,6 +28,8 @@
 /* How long a rebalance or a stop waits for the batches at hand; dropping them loses nothing. */
 #define SETTLE_MS 10000
 
+#define NOTHING_LOST (-1)
+
 typedef enum SentState
 {
 	SENT_NONE,		/* no batch is under way */
@@ -47,7 +49,8 @@ struct Feeder
 	Consumer		   *consumer;
 	Partitions			partitions;
 	bool				assigned; /* an assignment was answered, and stands */
-	bool restart; /* the partitions are to be read from their stored positions again */
+	bool	restart; /* the partitions are to be read from their stored positions again */
+	int32_t lost;	 /* the partition whose stored position is to be forgotten, or NOTHING_LOST */
 
 	FeedBatch *filling;
 	FeedBatch *sent;
@@ -415,6 +418,19 @@ done:
 	return status;
 }
 
+/* The loss of a position was accepted: without a stored one, a partition is read from its oldest record. */
+static DaemonStatus
+feeder_forget_lost(Feeder *feeder)
+{
+	DaemonStatus status = DAEMON_OK;
+
+	if (feeder->lost != NOTHING_LOST)
+		status = store_reset_position(feeder->store, feeder->lost);
+	if (status == DAEMON_OK)
+		feeder->lost = NOTHING_LOST;
+	return status;
+}
+
 /* Read the partitions that Kafka gave us from where PostgreSQL says.  Tried again in the next turn on RETRY. */
 static DaemonStatus
 feeder_assign(Feeder *feeder)
@@ -424,7 +440,9 @@ feeder_assign(Feeder *feeder)
 	DaemonStatus status;
 
 	feeder_forget_partitions(feeder);
-	status = feeder_find_positions(feeder, list);
+	status = feeder_forget_lost(feeder);
+	if (status == DAEMON_OK)
+		status = feeder_find_positions(feeder, list);
 	if (status == DAEMON_RETRY)
 		feeder_store_failed(feeder);
 	if (status == DAEMON_OK)
@@ -453,6 +471,7 @@ feeder_revoke(Feeder *feeder)
 		return status;
 	log_info(feeder->log, "partitions revoked");
 	feeder->restart = false;
+	feeder->lost = NOTHING_LOST;
 	return consumer_unassign(feeder->consumer);
 }
 
@@ -502,6 +521,18 @@ feeder_take(Feeder *feeder, Partition *partition, const rd_kafka_message_t *mess
 	return DAEMON_OK;
 }
 
+/* Where there was a position, records are missing: accepted by --on-lost-position=oldest. */
+static void
+feeder_lose_position(Feeder *feeder, const Partition *partition, const rd_kafka_message_t *message)
+{
+	log_warning(feeder->log,
+				"stored position is not in the topic any more, going on with the oldest record",
+				LOG_INTEGER("partition", partition->id), LOG_INTEGER("position", partition->tip),
+				LOG_TEXT("error", rd_kafka_message_errstr(message)));
+	feeder->lost = partition->id;
+	feeder_drop(feeder, "position lost");
+}
+
 static DaemonStatus
 feeder_message(Feeder *feeder, const rd_kafka_message_t *message, int64_t now)
 {
@@ -511,6 +542,12 @@ feeder_message(Feeder *feeder, const rd_kafka_message_t *message, int64_t now)
 	{
 		if (partition != NULL)
 			partition->drained = true;
+		return DAEMON_OK;
+	}
+	if (partition != NULL && consumer_position_lost(message) &&
+		feeder->config->on_lost_position == CONFIG_LOST_OLDEST)
+	{
+		feeder_lose_position(feeder, partition, message);
 		return DAEMON_OK;
 	}
 	if (message->err != RD_KAFKA_RESP_ERR_NO_ERROR)
@@ -610,6 +647,7 @@ feeder_open(const FeederConfig *config, const FeedSettings *settings, Store *sto
 	new->signals = signals;
 	new->metrics = metrics;
 	gauges_open(&new->gauges, metrics, config);
+	new->lost = NOTHING_LOST;
 	backoff_init(&new->backoff, "PostgreSQL");
 	new->filling = feed_batch_create(settings, &config->fields);
 	new->sent = feed_batch_create(settings, &config->fields);

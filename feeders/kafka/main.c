@@ -76,6 +76,11 @@ run(const FeederConfig *config, const Log *log, Signals *signals)
 	if (store_open(&store, config->common.dsn, config->pipeline, config->source, log, signals) !=
 		DAEMON_OK)
 		code = DAEMON_EXIT_CONFIGURATION;
+	else if (config->check_config)
+	{
+		log_info(log, "configuration is valid");
+		code = DAEMON_EXIT_OK;
+	}
 	else if (metrics_open(log, config->common.metrics_address, STALL_SECONDS, &metrics) ==
 			 DAEMON_OK)
 	{

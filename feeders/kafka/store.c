@@ -21,6 +21,8 @@ static const PgStatement statement_settings = {
 static const PgStatement statement_positions = {
 	"positions",
 	"SELECT shard, \"position\" FROM topk_pipeline.positions($1::text, $2::text, $3::text[])"};
+static const PgStatement statement_reset_position = {
+	"reset_position", "SELECT topk_pipeline.reset_position($1::text, $2::text, $3::text)"};
 static const PgStatement statement_ingest = {"ingest", FEED_INGEST_SQL};
 
 /* ---- connection ---- */
@@ -124,6 +126,16 @@ store_positions(Store *store, const int32_t *shards, int count, int64_t *positio
 	PQclear(result);
 	pgarray_free(&names);
 	return status;
+}
+
+DaemonStatus
+store_reset_position(Store *store, int32_t shard)
+{
+	char		name[16];
+	const char *values[] = {store->pipeline, store->source, name};
+
+	snprintf(name, sizeof(name), "%d", shard);
+	return pg_call(store->session, &statement_reset_position, 3, values, NULL, NULL, NULL);
 }
 
 /* ---- one batch, one transaction ---- */

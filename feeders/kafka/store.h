@@ -52,6 +52,9 @@ extern DaemonStatus store_settings(Store *store, FeedSettings *settings);
 extern DaemonStatus store_positions(Store *store, const int32_t *shards, int count,
 									int64_t *positions);
 
+/* Forget the stored position of a shard. */
+extern DaemonStatus store_reset_position(Store *store, int32_t shard);
+
 /*
  * Send a batch, as one transaction; its answer comes from store_receive.  The batch must
  * not change before that.  RETRY: it was not sent, or with an unknown fate.

@@ -12,7 +12,7 @@ from datetime import datetime, timedelta, timezone
 from pathlib import Path
 
 import pytest
-from confluent_kafka import Producer
+from confluent_kafka import Producer, TopicPartition
 
 from cutting_proxy import CuttingProxy
 
@@ -42,7 +42,7 @@ class Feed:
     """One topic, the pipeline that is fed from it, and what was sent."""
 
     def __init__(self, kafka, database, topic, daemon):
-        self.database, self.topic, self.daemon = database, topic, daemon
+        self.kafka, self.database, self.topic, self.daemon = kafka, database, topic, daemon
         self.producer = Producer({"bootstrap.servers": kafka.brokers, "linger.ms": 5, "log_level": 0,
                                   "queue.buffering.max.messages": 1_000_000,
                                   "enable.idempotence": True})
@@ -385,7 +385,25 @@ def test_a_stored_position_that_is_gone_stops_the_feeder(feed):
     feeder = feed.start(ready=None)
     assert feeder.wait(30) == 1
     assert "stored position is not in the topic any more" in feeder.log()
-    assert "partition=2" in feeder.log() and "delete the row" in feeder.log()
+    assert "partition=2" in feeder.log() and "--on-lost-position=oldest" in feeder.log()
+
+
+def test_the_loss_of_positions_is_accepted_if_told_so(feed):
+    """Records of one partition expired unread; in two others the position is beyond the end, as when the topic is made anew."""
+    feed.send_events(100)
+    assert feed.start("--once", ready=None).wait(30) == 0
+    feed.send_events(100)
+    for deleted in feed.kafka.admin.delete_records([TopicPartition(feed.topic, 0, 40)]).values():
+        deleted.result(30)
+    feed.database.query("SELECT topk_pipeline.reset_position(%s, %s, shard, 1000) FROM unnest(ARRAY['2', '3']) AS shard",
+                        PIPELINE, feed.topic)
+    feeder = feed.start("--on-lost-position", "oldest")
+    # 25 + 10 of partition 0, 50 of partition 1, and all of the other two again
+    wait_until(lambda: feed.total() == 35 + 50 + 2 * (25 + 50), what="the total")
+    assert feed.database.query("SELECT shard, position FROM topk_pipeline.positions(%s, %s, '{0,1,2,3}')", PIPELINE, feed.topic) == [
+        (shard, 50) for shard in "0123"]
+    for partition in (0, 2, 3):
+        assert f"going on with the oldest record\" partition={partition}" in feeder.log()
 
 
 @pytest.mark.parametrize("arguments, words", [
@@ -397,12 +415,22 @@ def test_a_stored_position_that_is_gone_stops_the_feeder(feed):
     (["-X", "partition.assignment.strategy=cooperative-sticky"], "only range and roundrobin"),
     (["--metrics-addr", "nowhere"], "metrics-addr"),
     (["--dsn", "nonsense"], "dsn"),
+    (["--check-config", "--dsn", "nonsense"], "dsn"),
+    (["--check-config", "-X", "no.such=1"], "no.such"),
+    (["--on-lost-position", "newest"], "allowed are stop, oldest"),
     (["--k", "10"], "publishes 32 items, not 10"),
 ])
 def test_a_wrong_configuration_ends_with_2(feed, arguments, words):
     feeder = feed.start(*arguments, ready=None)
     assert feeder.wait(10) == 2
     assert words in feeder.log()
+
+
+def test_a_configuration_is_checked_without_connecting(daemon):
+    nowhere = {"TOPK_DSN": "host=127.0.0.1 port=1", "KAFKA_BROKERS": "127.0.0.1:1"}
+    checked = daemon("topk-kafka-feeder", ["--check-config", "-X", "fetch.wait.max.ms=10"], env=nowhere)
+    assert checked.wait(10) == 0
+    assert "configuration is valid" in checked.log()
 
 
 def test_a_missing_pipeline_ends_with_1_and_says_how_to_create_it(feed):
