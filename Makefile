@@ -18,6 +18,7 @@ help:
 	@echo 'make install-daemons   install them and their systemd units, below prefix=/usr/local (DESTDIR=...)'
 	@echo 'make demo         the whole path on real servers; INPUT=file.jsonl for events of your own'
 	@echo 'make check        every test; check-sql, check-docs, check-isolation, check-unit, check-fuzz, check-integration for some (ONLY=pattern)'
+	@echo 'make soak         the long editions of the tests of exactly once (ONLY=pattern)'
 	@echo 'make check-pg17   the SQL tests on another PostgreSQL (13, 17, 18) in a root of the Debian that has it'
 	@echo 'make check-asan   the SQL tests in a server under AddressSanitizer; check-valgrind under valgrind'
 	@echo 'make fuzz         fuzz the parsers and the summary; FUZZ=target, FUZZ_SECONDS=60 or FUZZ_RUNS=n'
@@ -207,6 +208,10 @@ build/fuzz/seeds: test/fuzz/seeds.c $(FUZZ_SOURCES) $(FUZZ_HEADERS)
 
 check-sql check-docs check-isolation check-unit check-fuzz check-integration: check-%: all daemons unit-programs replay-programs
 	@build/venv/bin/python test/run.py $* $(if $(ONLY),--only '$(ONLY)')
+
+# The long editions of the tests of exactly once: hours.
+soak: all daemons
+	@SOAK=1 build/venv/bin/python test/run.py integration --only '$(or $(ONLY),kill_9 or two_feeders or thought_dead or restarted_amid or cut_at_any_byte)'
 
 check-pg13 check-pg17 check-pg18: check-pg%:
 	@test/other_server.sh $*
