@@ -49,6 +49,8 @@ class Server:
 
     def connect(self):
         connection = psycopg.connect(self.dsn, autocommit=True)
+        # A prepared plan would keep the number of workers that it was made with.
+        connection.prepare_threshold = None
         connection.execute(SESSION)
         return connection
 
