@@ -70,9 +70,8 @@ extern ConsumerRebalance					  consumer_rebalance(const Consumer *consumer);
 extern const rd_kafka_topic_partition_list_t *consumer_partitions(const Consumer *consumer);
 
 /*
- * Read these partitions from their offsets; anything read ahead of this call
- * is discarded.  Serves as the answer to CONSUMER_ASSIGNED, and also, with the same
- * partitions, to go back to other offsets.  FATAL, logged, when refused.
+ * The answers to CONSUMER_ASSIGNED, with the offsets from which to read, and to
+ * CONSUMER_REVOKED.  FATAL, logged, when refused.
  */
 extern DaemonStatus consumer_assign(Consumer							  *consumer,
 									const rd_kafka_topic_partition_list_t *partitions);

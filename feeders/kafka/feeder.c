@@ -49,8 +49,8 @@ struct Feeder
 	Consumer		   *consumer;
 	Partitions			partitions;
 	bool				assigned; /* an assignment was answered, and stands */
-	bool	restart; /* the partitions are to be read from their stored positions again */
-	int32_t lost;	 /* the partition whose stored position is to be forgotten, or NOTHING_LOST */
+	bool	rejoin; /* leave the group and join it again, to read from the stored positions */
+	int32_t lost;	/* the partition whose stored position is to be forgotten, or NOTHING_LOST */
 
 	FeedBatch *filling;
 	FeedBatch *sent;
@@ -159,7 +159,7 @@ feeder_drop(Feeder *feeder, const char *why)
 	feed_batch_reset(feeder->filling);
 	feeder_forget_messages(feeder);
 	feeder_forget_partitions(feeder);
-	feeder->restart = true;
+	feeder->rejoin = true;
 }
 
 /* ---- one batch, one transaction ---- */
@@ -440,9 +440,7 @@ feeder_assign(Feeder *feeder)
 	DaemonStatus status;
 
 	feeder_forget_partitions(feeder);
-	status = feeder_forget_lost(feeder);
-	if (status == DAEMON_OK)
-		status = feeder_find_positions(feeder, list);
+	status = feeder_find_positions(feeder, list);
 	if (status == DAEMON_RETRY)
 		feeder_store_failed(feeder);
 	if (status == DAEMON_OK)
@@ -453,7 +451,6 @@ feeder_assign(Feeder *feeder)
 	{
 		log_info(feeder->log, "partitions assigned", LOG_INTEGER("partitions", list->cnt));
 		feeder->assigned = true;
-		feeder->restart = false;
 		feeder_store_works(feeder);
 	}
 	else
@@ -470,9 +467,32 @@ feeder_revoke(Feeder *feeder)
 	if (status != DAEMON_OK)
 		return status;
 	log_info(feeder->log, "partitions revoked");
-	feeder->restart = false;
+	feeder->rejoin = false;
 	feeder->lost = NOTHING_LOST;
 	return consumer_unassign(feeder->consumer);
+}
+
+/*
+ * After records were dropped, read from the stored positions, in a new consumer: to
+ * assign the old one its partitions again ends in an assertion of librdkafka when they
+ * are revoked just then, as they are from a feeder that was thought dead
+ * (rd_kafka_assignment_partition_stopped, 2.0.2).
+ */
+static DaemonStatus
+feeder_rejoin(Feeder *feeder)
+{
+	DaemonStatus status = feeder_forget_lost(feeder);
+
+	if (status == DAEMON_RETRY)
+		feeder_store_failed(feeder);
+	if (status != DAEMON_OK)
+		return status == DAEMON_FATAL ? DAEMON_FATAL : DAEMON_OK;
+	feeder_forget_messages(feeder);
+	consumer_close(feeder->consumer);
+	status = consumer_open(feeder->config, feeder->log, &feeder->consumer);
+	feeder->rejoin = false;
+	feeder->paused = false;
+	return status;
 }
 
 static DaemonStatus
@@ -482,13 +502,13 @@ feeder_rebalance(Feeder *feeder)
 
 	if (rebalance == CONSUMER_REVOKED)
 		return feeder_revoke(feeder);
-	if (rebalance != CONSUMER_ASSIGNED && !feeder->restart)
+	if (rebalance != CONSUMER_ASSIGNED && !feeder->rejoin)
 		return DAEMON_OK;
 	/* positions can be read when PostgreSQL is there and no call is under way */
 	if (!pg_session_connected(feeder->store->session) || feeder->sent_state != SENT_NONE ||
 		clock_milliseconds() < feeder->retry_at)
 		return DAEMON_OK;
-	return feeder_assign(feeder);
+	return feeder->rejoin ? feeder_rejoin(feeder) : feeder_assign(feeder);
 }
 
 /* ---- reading ---- */

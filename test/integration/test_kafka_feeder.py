@@ -297,7 +297,8 @@ def test_a_feeder_that_was_thought_dead_changes_nothing(feed):
             feed.send_events(1000)
         feed.send_events(1000)
         feed.check_exact()
-        assert zombie.terminate() == heir.terminate() == 0
+        for feeder in (zombie, heir):
+            assert feeder.terminate() == 0, feeder.log()
 
 
 @contextmanager
