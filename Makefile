@@ -37,7 +37,7 @@ check:
 	@build/venv/bin/python test/run.py
 
 bench:
-	@demo/install.sh check
+	@demo/install.sh bench
 	@$(MAKE) $(PARALLEL) --silent all daemons bench-programs
 	@$(MAKE) --no-print-directory run-bench
 

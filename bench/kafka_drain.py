@@ -1,11 +1,12 @@
 #!/usr/bin/env python3
-"""How fast one topk-kafka-feeder drains a topic, beside three others that read the same records.
+"""How fast one topk-kafka-feeder drains a topic, beside others that read the same records.
 
     bench/kafka_drain.py [RECORDS]
 
 bare    a consumer that looks into no record
 parse   one that reads the entity of each, with the same parser, and does nothing with it
-COPY    kcat | psql COPY: the values as text into a table with one column
+COPY    kcat | psql COPY: the values as text into a table with one column; as one types it, and tuned,
+        with a queue in librdkafka that holds all records (queued.min.messages), so that it never stalls
 
 Every transaction is durable (PostgreSQL's defaults).  The clocks of the first
 two and of the feeder run from the assignment of the partitions to the last
@@ -61,12 +62,12 @@ def consume(brokers, topic, records, *options):
         [program, brokers, topic, str(PARTITIONS), str(records), *options], text=True))
 
 
-def copy(postgres, connection, brokers, topic, records):
-    """Records a second of kcat | psql COPY."""
+def copy(postgres, connection, brokers, topic, records, *options):
+    """Records a second of kcat | psql COPY, kcat with these options."""
     connection.execute("CREATE TABLE IF NOT EXISTS copied (value text); TRUNCATE copied")
     # kcat's messages can't hold the delimiters: so the values are text for COPY as they are
     kcat = subprocess.Popen(["kcat", "-C", "-q", "-b", brokers, "-t", topic, "-o", "beginning", "-e",
-                             "-X", "queued.min.messages=1000000"], stdout=subprocess.PIPE)
+                             *options], stdout=subprocess.PIPE)
     started = time.monotonic()
     subprocess.check_call(["psql", "-qX", postgres.dsn, "-c", r"COPY copied FROM STDIN WITH (DELIMITER E'\x01')"], stdin=kcat.stdout)
     seconds = time.monotonic() - started
@@ -91,6 +92,19 @@ def cpu_of_server(connection):
     return ticks / os.sysconf("SC_CLK_TCK")
 
 
+def watch(feeder):
+    """Wait for a feeder to end; the peak of its memory in MB."""
+    peak = 0
+    while feeder.process.running():
+        status = Path(f"/proc/{feeder.pid}/status").read_text()
+        if found := re.search(r"^VmHWM:\s+(\d+) kB", status, re.MULTILINE):  # a process that has ended has no memory
+            peak = int(found[1])
+        time.sleep(0.01)
+    if feeder.wait() != 0:
+        sys.exit(feeder.log())
+    return peak / 1024
+
+
 def time_of(log, message):
     return datetime.fromisoformat(re.search(rf"^ts=(\S+)Z .*msg={message}", log, re.MULTILINE)[1])
 
@@ -103,8 +117,7 @@ def drain(stack, connection, topic, records, run):
     before = resource.getrusage(resource.RUSAGE_CHILDREN)
     feeder = stack.daemon("topk-kafka-feeder", ["--once", "--topic", topic, "--pipeline", pipeline,
                                                 "--group", pipeline, "--metrics-addr", "off"])
-    if feeder.wait(600) != 0:
-        sys.exit(feeder.log())
+    memory = watch(feeder)
     usage = resource.getrusage(resource.RUSAGE_CHILDREN)
     server = cpu_of_server(connection) - server_before
     (total,) = connection.execute("SELECT topk_total(topk_pipeline.summary(%s, days => 2))", [pipeline]).fetchone()
@@ -112,7 +125,7 @@ def drain(stack, connection, topic, records, run):
     log = feeder.log()
     seconds = (time_of(log, "stopped") - time_of(log, '"partitions assigned"')).total_seconds()
     cpu = usage.ru_utime + usage.ru_stime - before.ru_utime - before.ru_stime
-    return seconds, cpu, server, usage.ru_maxrss / 1024
+    return seconds, cpu, server, memory
 
 
 def main(records=1_000_000):
@@ -129,11 +142,12 @@ def main(records=1_000_000):
             bare = consume(kafka.brokers, topic, records)
             parse = consume(kafka.brokers, topic, records, "parse")
             copied = copy(postgres, connection, kafka.brokers, topic, records)
+            tuned = copy(postgres, connection, kafka.brokers, topic, records, "-X", "queued.min.messages=1000000")
             seconds, cpu, server, memory = drain(stack, connection, topic, records, run)
             rate = records / seconds
             best = max(best, rate)
             print(f"feeder {rate:9,.0f} records/s   {rate / bare:.2f} of bare {bare:9,.0f}   {rate / parse:.2f} of parse {parse:9,.0f}   "
-                  f"{rate / copied:.2f} of COPY {copied:9,.0f}   us CPU a record: feeder {cpu / records * 1e6:.2f}, "
+                  f"{rate / copied:.2f} of COPY {copied:9,.0f}   {rate / tuned:.2f} of tuned {tuned:9,.0f}   us CPU a record: feeder {cpu / records * 1e6:.2f}, "
                   f"PostgreSQL {server / records * 1e6:.2f}   {memory:.0f} MB", flush=True)
         print(f"the feeder's best: {best:,.0f} records/s, {best / REPLACED_RATE:,.0f} times "
               f"the {REPLACED_RATE} records/s of the worker that it replaces")

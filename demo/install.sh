@@ -1,13 +1,13 @@
 #!/bin/sh
 # install.sh
-#	  Installs what is missing for one purpose: demo, check or format.
+#	  Installs what is missing for one purpose: demo, check, bench or format.
 #
 # Debian packages go into the system, as root or through sudo.  All else goes
 # into build/: a Python environment, the jars of Kafka and DynamoDB Local, and
 # the server's headers.  Run again, it finds everything there and returns at once.
 set -eu
 
-purpose=${1:?usage: install.sh demo|check|format}
+purpose=${1:?usage: install.sh demo|check|bench|format}
 cd "$(dirname "$0")/.."
 build=$PWD/build
 log=$build/install
@@ -161,7 +161,7 @@ background=$!
 jars &
 background="$background $!"
 
-debian $COMPILER $LIBRARIES
+debian $COMPILER $LIBRARIES $([ "$purpose" != bench ] || echo kcat)
 postgresql_server
 postgresql_headers
 for job in $background; do
