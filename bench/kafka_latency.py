@@ -3,8 +3,8 @@
 
     bench/kafka_latency.py
 
-idle    one record every 50 ms or so
-10,000  that many records a second, over 4 partitions
+idle    one record every 50 ms or so, which the producer sends at once
+10,000  that many records a second, over 4 partitions; the producer waits for company (linger) 1 ms
 
 The clock of a record runs from produce() to the end of the first query that
 sees its partition's position behind it; the queries follow each other at
@@ -37,9 +37,9 @@ TICK = 0.001
 class Run:
     """Records that are sent, when, and the delays of those that were seen."""
 
-    def __init__(self, stack, connection, name):
+    def __init__(self, stack, connection, name, linger_ms):
         self.connection, self.topic = connection, stack.kafka().create_topic(name, PARTITIONS)
-        self.producer = Producer({"bootstrap.servers": stack.kafka().brokers, "linger.ms": 1, "log_level": 0})
+        self.producer = Producer({"bootstrap.servers": stack.kafka().brokers, "linger.ms": linger_ms, "log_level": 0})
         connection.execute("SELECT topk_pipeline.create(%s)", [name])
         self.feeder = stack.daemon("topk-kafka-feeder", ["--topic", self.topic, "--pipeline", name, "--group", name],
                                    ready="partitions assigned")
@@ -101,8 +101,8 @@ def main():
     with Stack() as stack:
         connection = psycopg.connect(stack.postgres(settings={"fsync": "on"}).dsn, autocommit=True)
         connection.execute("CREATE EXTENSION IF NOT EXISTS topk_pipeline CASCADE")
-        for name, rate, send in (("idle", "idle", idle), ("busy", f"{RATE:,} records/s", busy)):
-            run = Run(stack, connection, name)
+        for name, linger_ms, rate, send in (("idle", 0, "idle", idle), ("busy", 1, f"{RATE:,} records/s", busy)):
+            run = Run(stack, connection, name, linger_ms)
             run.report(rate, lambda run=run, send=send: send(run))
 
 
