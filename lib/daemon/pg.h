@@ -72,8 +72,8 @@ extern void			pg_session_close(PgSession *session);
 
 /*
  * One try to connect, bounded by connect_timeout for each host.  Defaults that the DSN
- * and libpq's environment beat: connect_timeout=5, keepalives_idle=5, keepalives_interval=2,
- * keepalives_count=3, tcp_user_timeout=5000, application_name=program.
+ * and libpq's environment beat: connect_timeout=5, keepalives_idle=3, keepalives_interval=1,
+ * keepalives_count=2, tcp_user_timeout=4000, application_name=program.
  * client_encoding is UTF8, whatever they say.
  * RETRY at once when a stop is requested.  Does nothing when already connected.
  */

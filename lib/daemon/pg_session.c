@@ -15,7 +15,12 @@
 
 #define PG_CONNECT_TIMEOUT "5"
 
-/* Ours where neither the DSN, nor libpq's environment, nor the service file it names says otherwise. */
+/*
+ * A peer that falls silent is noticed within 5 seconds, whether we wait for an
+ * acknowledgement (tcp_user_timeout) or for an answer (keepalives too).
+ *
+ * Ours where neither the DSN, nor libpq's environment, nor the service file it names says otherwise.
+ */
 typedef struct PgDefault
 {
 	const char *keyword;
@@ -24,10 +29,10 @@ typedef struct PgDefault
 
 static const PgDefault pg_defaults[] = {
 	{"connect_timeout", PG_CONNECT_TIMEOUT},
-	{"keepalives_idle", "5"},
-	{"keepalives_interval", "2"},
-	{"keepalives_count", "3"},
-	{"tcp_user_timeout", "5000"},
+	{"keepalives_idle", "3"},
+	{"keepalives_interval", "1"},
+	{"keepalives_count", "2"},
+	{"tcp_user_timeout", "4000"},
 };
 
 #define PG_DEFAULTS ((int) (sizeof(pg_defaults) / sizeof(pg_defaults[0])))

@@ -15,7 +15,8 @@ from pathlib import Path
 import pytest
 from confluent_kafka import Producer, TopicPartition
 
-from cutting_proxy import CuttingProxy
+from blackhole import BlackHole
+from proxy import CuttingProxy
 
 CHECKOUT = Path(__file__).resolve().parents[2]
 PIPELINE = "recently_interacted"
@@ -32,6 +33,7 @@ DEATHS_OF_TWO = edition(4, 250)  # each moves partitions twice: when one dies, a
 ZOMBIES = edition(1, 50)
 RESTARTS = edition(1, 34)  # of PostgreSQL, in each of three ways
 CUTS = edition(10, 1000)
+BLACKHOLES = edition(1, 20)
 
 
 def now_ms():
@@ -350,6 +352,42 @@ def test_the_connection_is_cut_at_any_byte_of_a_commit(feed, postgres):
         feed.check_exact()
     proxy.close()
     assert "batch was committed, though its answer was lost" in feeder.log()
+
+
+@pytest.fixture
+def blackhole(postgres):
+    if os.geteuid() != 0:
+        pytest.skip("only root can make a network namespace")
+    blackhole = BlackHole(postgres.port)
+    yield blackhole
+    blackhole.close()
+
+
+def test_packets_to_postgresql_vanish(feed, postgres, blackhole):
+    """No connection is closed, nothing is refused; both in the quiet and amid work."""
+    dsn = feed.database.dsn.replace("host=127.0.0.1", f"host={blackhole.host}").replace(
+        f"port={postgres.port}", f"port={blackhole.port}")
+    feeder = feed.start("--batch-records", "200", "--batch-ms", "0", TOPK_DSN=dsn)
+    for number in range(BLACKHOLES):
+        before = feed.position()
+        log = len(feeder.log())
+        feed.send_events(20_000 * (number % 2) + 1000)
+        wait_until(lambda before=before: feed.position() > before)
+        if number % 2 == 0:
+            feed.check_exact()
+        blackhole.silence()
+        silent = time.monotonic()
+        feed.send_events(1000)
+        wait_until(lambda log=log: "dependency failed" in feeder.log()[log:])
+        noticed = time.monotonic() - silent
+        time.sleep(random.uniform(0, 10))
+        blackhole.speak()
+        back = time.monotonic()
+        feed.check_exact()
+        print(f"noticed after {noticed:.1f} s, exact {time.monotonic() - back:.1f} s after it was back")
+        assert noticed < 10
+        assert time.monotonic() - back < 15
+    assert feeder.process.running()
 
 
 def test_the_broker_is_restarted_amid_work(feed, kafka):
