@@ -60,12 +60,13 @@ class Process:
                                           stdin=subprocess.DEVNULL, stdout=log, stderr=log,
                                           start_new_session=True)
         try:
-            self._wait_until(ready, timeout)
+            self.wait_until(ready, timeout)
         except BaseException:  # a signal too: nobody else knows of the child yet
             self.kill()
             raise
 
-    def _wait_until(self, ready, timeout):
+    def wait_until(self, ready, timeout=60):
+        """Wait until ready() is true; ServerFailed when the process ends before, or takes too long."""
         deadline = time.monotonic() + timeout
         while not ready():
             if not self.running():

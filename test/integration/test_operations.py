@@ -10,10 +10,11 @@ import pytest
 from confluent_kafka.admin import NewPartitions
 
 from test_ddb_sync import TODAY, sync  # noqa: F401
-from test_kafka_feeder import PIPELINE, Feed, feed, wait_until  # noqa: F401
+from test_kafka_feeder import PIPELINE, Feed, edition, feed, wait_until  # noqa: F401
 
 CHECKOUT = Path(__file__).resolve().parents[2]
 OPERATIONS = CHECKOUT / "docs" / "operations.md"
+FULL_SECONDS = edition(0, 60)  # how long the disk stays full
 
 
 def test_alerts_name_metrics_that_exist():
@@ -99,6 +100,7 @@ def test_a_full_disk_is_waited_for(feed, small_disk):  # noqa: F811
                 file.write(bytes(8192))
         feed.send_events(20_000, entities=100_000)
         feeder.wait_for("level=warning .*No space left on device")
+        time.sleep(FULL_SECONDS)
         ballast.unlink()
         feed.await_position(21_000)
         assert feed.total() == 21_000
