@@ -27,6 +27,9 @@ signals_open(Signals *signals, const Log *log)
 	sigset_t set;
 
 	*signals = (Signals) {.log = log, .fd = -1};
+	/* A shell may have started us with SIGINT ignored, as it does with `program &`. */
+	signal(SIGTERM, SIG_DFL);
+	signal(SIGINT, SIG_DFL);
 	stop_signals(&set);
 	if (pthread_sigmask(SIG_BLOCK, &set, NULL) == 0)
 		signals->fd = signalfd(-1, &set, SFD_NONBLOCK | SFD_CLOEXEC);

@@ -49,7 +49,7 @@ test_waiting(const Log *log)
 	signals_close(&signals);
 }
 
-/* Who asks twice is obeyed at once. */
+/* Who asks twice is obeyed at once, even when a shell started the program with SIGINT ignored, as it does with `program &`. */
 static void
 test_second_signal(const Log *log)
 {
@@ -60,6 +60,7 @@ test_second_signal(const Log *log)
 	{
 		Signals signals;
 
+		signal(SIGINT, SIG_IGN);
 		if (signals_open(&signals, log) != DAEMON_OK)
 			_exit(1);
 		kill(getpid(), SIGINT);
