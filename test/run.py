@@ -140,7 +140,7 @@ def replay_text(stack, inputs):
     return True, ""
 
 
-def integration(tally, _stack, only):
+def integration(tally, stack, only):
     """pytest on test/integration, whose fixtures start servers of their own."""
 
     class Reporter:
@@ -156,7 +156,7 @@ def integration(tally, _stack, only):
                 tally.report(report.nodeid, False, report.longreprtext)
 
     select = ["-k", only] if only else []
-    status = pytest.main(["-p", "no:terminal", "-p", "no:cacheprovider", *select,
+    status = pytest.main(["-p", "no:terminal", "-p", "no:cacheprovider", f"--basetemp={stack.folder / 'pytest'}", *select,
                           str(CHECKOUT / "test" / "integration")], plugins=[Reporter])
     if status not in (pytest.ExitCode.OK, pytest.ExitCode.TESTS_FAILED, pytest.ExitCode.NO_TESTS_COLLECTED):
         tally.report("pytest: runs to its end", False, str(status))
