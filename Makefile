@@ -9,7 +9,8 @@ FIRST_COMMANDS = demo check bench format help
 
 ifneq (,$(filter $(FIRST_COMMANDS),$(MAKECMDGOALS)))
 
-PARALLEL = --no-print-directory --jobs=$(shell nproc)
+# One at a time in this checkout, as the installing before it.
+BUILD = flock build/lock $(MAKE) --no-print-directory --jobs=$(shell nproc) --silent
 
 help:
 	@echo 'make              build the extensions topk and topk_pipeline'
@@ -28,17 +29,17 @@ help:
 
 demo:
 	@demo/install.sh demo
-	@$(MAKE) $(PARALLEL) --silent all daemons
+	@$(BUILD) all daemons
 	@build/venv/bin/python demo/demo.py $(if $(INPUT),"$(INPUT)")
 
 check:
 	@demo/install.sh check
-	@$(MAKE) $(PARALLEL) --silent WERROR=-Werror all daemons unit-programs replay-programs
+	@$(BUILD) WERROR=-Werror all daemons unit-programs replay-programs
 	@build/venv/bin/python test/run.py
 
 bench:
 	@demo/install.sh bench
-	@$(MAKE) $(PARALLEL) --silent all daemons bench-programs
+	@$(BUILD) all daemons bench-programs
 	@$(MAKE) --no-print-directory run-bench
 
 format:

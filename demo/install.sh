@@ -19,7 +19,7 @@ POSTGRESQL=15
 
 say()
 {
-	printf '\033[2m%3d s\033[0m  %s\n' $(($(date +%s) - started)) "$*"
+	printf '%3d s  %s\n' $(($(date +%s) - started)) "$*"
 }
 
 # fail(log file, message)
@@ -45,10 +45,22 @@ missing()
 	done
 }
 
+# In a session of its own, out of the reach of Ctrl-C, because an interrupted dpkg leaves
+# a system in which nothing can be installed: who interrupts waits for its end.  And Java,
+# which some packages run when they are installed, is to leave nothing in /tmp.
+APT_INSTALL='
+	trap "interrupted=130" INT
+	export DEBIAN_FRONTEND=noninteractive JAVA_TOOL_OPTIONS=-XX:-UsePerfData
+	setsid apt-get install --yes --quiet=2 --no-install-recommends -o Dpkg::Use-Pty=0 -o DPkg::Lock::Timeout=120 "$@"
+	exit ${interrupted:-$?}'
+
 apt_install()
 {
-	as_root env DEBIAN_FRONTEND=noninteractive \
-		apt-get install --yes --quiet=2 --no-install-recommends -o Dpkg::Use-Pty=0 "$@" 9>&-
+	as_root sh -c "$APT_INSTALL" apt_install "$@" 9>&- || {
+		status=$?
+		[ $status != 130 ] || exit 130
+		return $status
+	}
 }
 
 debian()
@@ -142,10 +154,10 @@ trap finish EXIT
 trap 'exit 130' INT
 trap 'exit 143' TERM
 
-# One at a time in this checkout.  A download that outlives an interrupt still holds this.
+# One at a time in this checkout.
 mkdir -p "$log"
-exec 9>"$build/install.lock"
-flock 9
+exec 9>"$build/lock"
+flock --nonblock 9 || { say 'waiting for another run that installs or builds here'; flock 9; }
 
 if [ "$purpose" = format ]; then
 	debian python3-venv
@@ -154,17 +166,9 @@ if [ "$purpose" = format ]; then
 fi
 
 debian python3-venv openjdk-17-jre-headless $([ -e "$build/jars/pom.xml" ] || echo maven)
-
-# The downloads go on while the other packages are unpacked.
-python_packages demo/requirements.txt &
-background=$!
-jars &
-background="$background $!"
-
 debian $COMPILER $LIBRARIES $([ "$purpose" != bench ] || echo kcat)
 postgresql_server
 postgresql_headers
-for job in $background; do
-	wait "$job"
-done
+python_packages demo/requirements.txt
+jars
 [ "$purpose" = demo ] || python_packages test/requirements.txt
