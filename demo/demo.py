@@ -15,7 +15,7 @@ import urllib.request
 from pathlib import Path
 
 import psycopg
-from confluent_kafka import Producer
+from confluent_kafka import KafkaException, Producer
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
@@ -40,7 +40,7 @@ def main(arguments):
     try:
         with Stack() as stack:
             return run(stack, path)
-    except (ServerFailed, OSError, psycopg.Error) as problem:
+    except (ServerFailed, KafkaException, OSError, psycopg.Error) as problem:
         print(f"\n{problem}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:
@@ -73,11 +73,14 @@ def run(stack, path):
 
 def read_events(path):
     with report.step("read the events") as step:
-        replayed = events.from_file(path) if path else events.flights()
+        try:
+            replayed = events.from_file(path) if path else events.flights()
+        except OSError as problem:
+            sys.exit(f"cannot read {path}: {problem.strerror}")
         if not replayed:
             sys.exit(f"{path} has no events")
-        step.note = f"{len(replayed):,} " + (f"lines of {path}" if path else
-                                             "departures from New York, the last of them now")
+        step.note = f"{report.number_of(len(replayed), 'line')} of {path}" if path else \
+            f"{len(replayed):,} departures from New York, the last of them now"
     return replayed
 
 
@@ -111,10 +114,10 @@ def replay(stack, database, feeder, replayed):
     """Produce all events while the feeder counts them; records and seconds from the first to the last commit."""
     with report.step("replay them through Kafka") as step:
         producer = Producer({"bootstrap.servers": stack.kafka().brokers, "linger.ms": 5,
-                             "queue.buffering.max.messages": 500_000})
+                             "queue.buffering.max.messages": 500_000, "log_level": 0})
         started = time.monotonic()
         for number, event in enumerate(replayed):
-            producer.produce(TOPIC, event.value, key=event.key, timestamp=event.milliseconds)
+            send(producer, event)
             if number % 20_000 == 0:
                 producer.poll(0)
                 step.progress(f"{number:,} sent")
@@ -123,6 +126,14 @@ def replay(stack, database, feeder, replayed):
         seconds = time.monotonic() - started
         step.note = f"{len(replayed) / seconds:,.0f} records/s from the first sent to the last committed"
     return len(replayed), seconds
+
+
+def send(producer, event):
+    while True:
+        try:
+            return producer.produce(TOPIC, event.value, key=event.key, timestamp=event.milliseconds)
+        except BufferError:  # more is queued than the producer may hold
+            producer.poll(0.1)
 
 
 def committed(database, step):
@@ -138,7 +149,7 @@ def wait_for_mirror(database, sync):
         def unmirrored():
             windows, = database.execute("SELECT count(*) FROM topk_pipeline.mirror_status WHERE pipeline = %s"
                                         " AND unmirrored_since IS NOT NULL", (PIPELINE,)).fetchone()
-            step.progress(f"{windows} days to go")
+            step.progress(f"{report.number_of(windows, 'day')} to go")
             return windows
 
         wait_until(lambda: unmirrored() == 0, sync)
@@ -231,14 +242,15 @@ SELECT count(*), count(DISTINCT bucket), bool_and(coalesce(c.exact, true)),
 def compare_counts(database, checks, records):
     report.heading("Compared with SQL")
     pairs, days, says_exact, outside, inexact = database.execute(COMPARISON, {"pipeline": PIPELINE}).fetchone()
-    checks.check(outside == 0, f"all {pairs:,} counts of {days:,} days lie between their bounds", f"{outside:,} do not")
+    checks.check(outside == 0, f"all {report.number_of(pairs, 'count')} of {report.number_of(days, 'day')} lie between their bounds",
+                 f"{outside:,} do not")
     if says_exact:
         checks.check(inexact == 0, "every day's summary says that it is exact, and is", f"{inexact:,} counts differ")
     else:
         print("    not every day's summary is exact: a day has more entities than counters")
     counted, rejected = database.execute("SELECT records, rejected FROM topk_pipeline.status WHERE pipeline = %s",
                                          (PIPELINE,)).fetchone()
-    checks.check(counted + rejected == records, f"{counted:,} records counted and {rejected:,} rejected, each once",
+    checks.check(counted + rejected == records, f"{report.number_of(counted, 'record')} counted and {rejected:,} rejected, each once",
                  f"{records:,} were sent")
     for reason, number in database.execute("SELECT reason, records FROM topk_pipeline.rejected_by_reason"
                                            " WHERE pipeline = %s ORDER BY 2 DESC, 1", (PIPELINE,)):
@@ -255,7 +267,7 @@ def compare_rows(stack, database, checks):
         " WHERE pipeline = %s AND key = 'global'", (K, PIPELINE)).fetchall())
     different = [bucket for bucket in rows.keys() | windows.keys()
                  if bucket not in rows or bytes(windows.get(bucket, b"")) != rows[bucket]["v"]["B"]]
-    checks.check(not different, f"all {len(rows):,} DynamoDB rows, read back by boto3, are the windows in PostgreSQL",
+    checks.check(not different, f"all {report.number_of(len(rows), 'DynamoDB row')}, read back by boto3, are the windows in PostgreSQL",
                  f"{len(different):,} are not")
     if rows:
         newest = sorted(rows)[-2:][0]  # of the last whole day, if there is one
@@ -286,7 +298,8 @@ def compare_row(database, checks, bucket, item):
 def show_cost(records, seconds, writes, rows):
     report.heading("What it took")
     print(f"    {records / seconds:,.0f} records a second, from the first sent to the last committed")
-    print(f"    {writes:,} DynamoDB writes and no read, for {records:,} records in {rows:,} days")
+    print(f"    {report.number_of(writes, 'DynamoDB write')} and no read, for {report.number_of(records, 'record')}"
+          f" in {report.number_of(rows, 'day')}")
     print(f"    (a read and a write for each record would have been {2 * records:,} requests)")
 
 

@@ -17,6 +17,7 @@ from typing import NamedTuple
 RETENTION = datetime.timedelta(days=400)
 MAX_AHEAD = datetime.timedelta(hours=1)
 MILLISECOND = datetime.timedelta(milliseconds=1)
+MAX_ENTITY = 8192  # bytes, as in the summary
 
 
 class Event(NamedTuple):
@@ -66,7 +67,7 @@ def departure(hour, minute):
 
 
 def from_file(path):
-    """One event a line: {"entity_id": ..., "timestamp": RFC 3339 or Unix milliseconds, if not now}."""
+    """One event a line: {"entity_id": ..., "timestamp": RFC 3339 or Unix milliseconds}; now is when there is none."""
     now = int(time.time() * 1000)
     with open(path, "rb") as lines:
         return [parse(line.rstrip(b"\r\n"), now) for line in lines if line.strip()]
@@ -75,16 +76,29 @@ def from_file(path):
 def parse(line, now):
     """An event, as the feeder should read it; what is no event is replayed all the same."""
     try:
-        event = json.loads(line)
+        event = json.loads(line.decode(), parse_constant=refuse)
         entity = event["entity_id"]
-        if not isinstance(entity, str) or not 0 < len(entity.encode()) <= 8192 or "\0" in entity:
+        if not 0 < len(entity.encode()) <= MAX_ENTITY or "\0" in entity:
             return Event(line, now, None, None)
-        when = event.get("timestamp", now)
-        milliseconds = when if isinstance(when, int) else unix_milliseconds(when)
-        kept = now - RETENTION / MILLISECOND <= milliseconds <= now + MAX_AHEAD / MILLISECOND
-        return Event(line, milliseconds, entity if kept else None, None)
-    except (ValueError, KeyError, TypeError, AttributeError):
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
         return Event(line, now, None, None)
+    milliseconds = time_of(event, now)
+    kept = now - RETENTION / MILLISECOND <= milliseconds <= now + MAX_AHEAD / MILLISECOND
+    return Event(line, milliseconds, entity if kept else None, None)
+
+
+def refuse(constant):
+    raise ValueError(f"{constant} is not JSON")
+
+
+def time_of(event, now):
+    """The event's timestamp, if it is one that Kafka can hold."""
+    when = event.get("timestamp", now)
+    try:
+        milliseconds = when if isinstance(when, int) else unix_milliseconds(when)
+    except (ValueError, TypeError, OverflowError):
+        return now
+    return milliseconds if 0 <= milliseconds < 2**63 else now
 
 
 def unix_milliseconds(text):

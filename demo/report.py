@@ -30,6 +30,10 @@ def heading(text):
     print(f"\n{bold(text)}", flush=True)
 
 
+def number_of(number, noun):
+    return f"{number:,} {noun}{'' if number == 1 else 's'}"
+
+
 class Step:
     """What is going on; .note is shown behind it when it is done."""
 
@@ -48,7 +52,12 @@ class Step:
 def step(what):
     this = Step(what)
     this.progress("")
-    yield this
+    try:
+        yield this
+    except BaseException:
+        if TERMINAL:
+            print()
+        raise
     seconds = f"{time.monotonic() - this.started:5.1f} s"
     start = "\r\033[K" if TERMINAL else ""
     print(f"{start}  {styled('32', '✓')} {what:<38}{dim(seconds)}  {this.note}", flush=True)
