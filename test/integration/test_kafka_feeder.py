@@ -28,7 +28,7 @@ def edition(check, soak):
 
 
 KILLS = edition(20, 200)
-KILL_RECORDS = edition(200_000, 5_000_000)
+KILL_RECORDS = edition(1_000_000, 5_000_000)
 DEATHS_OF_TWO = edition(2, 250)  # each moves partitions twice: when one dies, and when it comes back
 ZOMBIES = edition(1, 50)
 RESTARTS = edition(1, 34)  # of PostgreSQL, in each of three ways
