@@ -140,7 +140,7 @@ unit-programs: $(UNIT_PROGRAMS)
 # Only what the library may stand on is linked.
 $(filter build/unit/mg_%,$(UNIT_PROGRAMS)): $(call objects,sanitized,lib/mg)
 $(filter build/unit/daemon_%,$(UNIT_PROGRAMS)): $(call objects,sanitized,lib/daemon)
-$(filter build/unit/feed_%,$(UNIT_PROGRAMS)): $(call objects,sanitized,lib/feed lib/daemon lib/mg)
+$(filter build/unit/feed_%,$(UNIT_PROGRAMS)): $(call objects,sanitized,lib/feed lib/mg)
 
 $(UNIT_PROGRAMS): build/unit/%: build/sanitized/test/unit/%.o
 	@mkdir -p $(@D)
