@@ -67,6 +67,7 @@ static const ConsumerProperty consumer_properties[] = {
 	{"heartbeat.interval.ms", "1000", NULL},
 	{"queued.min.messages", "450000", NULL},
 	{"queued.max.messages.kbytes", "49152", NULL},
+	{"fetch.max.bytes", "8388608", NULL},
 	{"fetch.error.backoff.ms", "100", NULL},
 	{"reconnect.backoff.max.ms", "2000", NULL},
 	{"socket.nagle.disable", "true", NULL},
