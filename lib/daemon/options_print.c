@@ -112,6 +112,17 @@ format_environment(const OptionSpec *option, char *buffer, size_t size)
 			 option->environment != NULL && option->type == OPTION_PROPERTIES ? "..." : "");
 }
 
+/* What the option is for, with the choices if it has some. */
+static void
+format_meaning(const OptionSpec *option, char *buffer, size_t size)
+{
+	char choices[160] = "";
+
+	if (option->type == OPTION_CHOICE)
+		format_choices(option, choices, sizeof(choices));
+	snprintf(buffer, size, "%s%s%s", option->help, choices[0] != '\0' ? ": " : "", choices);
+}
+
 /* Words of text from column on, broken at HELP_WIDTH. */
 static void
 print_wrapped(FILE *file, const char *text)
@@ -139,15 +150,13 @@ print_option(const OptionSpec *option, FILE *file)
 {
 	char usage[128];
 	char environment[96];
-	char choices[160] = "";
-	char text[1024];
+	char meaning[1024];
+	char text[2048];
 
 	format_usage(option, usage, sizeof(usage));
 	format_environment(option, environment, sizeof(environment));
-	if (option->type == OPTION_CHOICE)
-		format_choices(option, choices, sizeof(choices));
-	snprintf(text, sizeof(text), "%s%s%s%s%s%s%s%s%s%s", option->help,
-			 choices[0] != '\0' ? ": " : "", choices, environment[0] != '\0' ? " [" : "",
+	format_meaning(option, meaning, sizeof(meaning));
+	snprintf(text, sizeof(text), "%s%s%s%s%s%s%s%s", meaning, environment[0] != '\0' ? " [" : "",
 			 environment, environment[0] != '\0' ? "]" : "",
 			 option->initial != NULL ? " (default: " : "",
 			 option->initial != NULL ? option->initial : "", option->initial != NULL ? ")" : "",
@@ -197,15 +206,11 @@ options_print_markdown(const OptionsProgram *program, FILE *file)
 		const OptionSpec *option = &program->options[i];
 		char			  usage[128];
 		char			  environment[96];
-		char			  choices[160] = "";
 		char			  meaning[1024];
 
 		format_usage(option, usage, sizeof(usage));
 		format_environment(option, environment, sizeof(environment));
-		if (option->type == OPTION_CHOICE)
-			format_choices(option, choices, sizeof(choices));
-		snprintf(meaning, sizeof(meaning), "%s%s%s", option->help, choices[0] != '\0' ? ": " : "",
-				 choices);
+		format_meaning(option, meaning, sizeof(meaning));
 		fprintf(file, "|");
 		print_cell(file, usage, true);
 		print_cell(file, environment, true);
