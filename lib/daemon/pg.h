@@ -88,9 +88,8 @@ extern void pg_session_disconnect(PgSession *session);
 /* Why the last function answered RETRY or FATAL; valid until the next call on this session. */
 extern const PgProblem *pg_problem(const PgSession *session);
 
-/* For one's own poll() (POLLIN), -1 when not connected; and for what is not offered here. */
-extern int	   pg_socket(const PgSession *session);
-extern PGconn *pg_connection(PgSession *session);
+/* For one's own poll() (POLLIN); -1 when not connected. */
+extern int pg_socket(const PgSession *session);
 
 /* ---- calls ---- */
 
@@ -118,9 +117,6 @@ extern DaemonStatus pg_send(PgSession *session, const PgStatement *statement, in
 extern DaemonStatus pg_receive(PgSession *session, int64_t deadline, PGresult **result,
 							   bool *finished);
 
-/* Is a call sent and not yet received? */
-extern bool pg_busy(const PgSession *session);
-
 /* ---- what daemons ask on connecting ---- */
 
 /*
@@ -139,9 +135,6 @@ extern DaemonStatus pg_check_extension(PgSession *session, const char *extension
 extern DaemonStatus pg_take_notifications(PgSession *session, const char *payload, bool *any);
 
 /* ---- values ---- */
-
-/* A bigint parameter in binary: write to 8 bytes, length 8, format 1. */
-extern void pg_put_bigint(char bytes[8], int64_t value);
 
 /* A binary bigint, boolean or text column; the text points into the result and ends with NUL. */
 extern int64_t	   pg_get_bigint(const PGresult *result, int row, int column);

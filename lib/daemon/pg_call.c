@@ -205,12 +205,6 @@ pg_call(PgSession *session, const PgStatement *statement, int nparams, const cha
 	return status == DAEMON_OK ? await_result(session, result) : status;
 }
 
-bool
-pg_busy(const PgSession *session)
-{
-	return session->busy;
-}
-
 /* ---- on connecting, and later ---- */
 
 /* "1.2" can serve who needs "1.1", not who needs "1.3" or "2.0". */
@@ -284,18 +278,6 @@ pg_take_notifications(PgSession *session, const char *payload, bool *any)
 }
 
 /* ---- values ---- */
-
-void
-pg_put_bigint(char bytes[8], int64_t value)
-{
-	uint64_t rest = (uint64_t) value;
-
-	for (int i = 7; i >= 0; i--)
-	{
-		bytes[i] = (char) (rest & 0xff);
-		rest >>= 8;
-	}
-}
 
 int64_t
 pg_get_bigint(const PGresult *result, int row, int column)

@@ -121,12 +121,6 @@ pg_socket(const PgSession *session)
 	return session->connection != NULL ? PQsocket(session->connection) : -1;
 }
 
-PGconn *
-pg_connection(PgSession *session)
-{
-	return session->connection;
-}
-
 /* libpq has no values of its own for pg_defaults: one that is there was set outside the DSN. */
 static bool
 is_set(const PQconninfoOption *options, const char *keyword)

@@ -96,19 +96,28 @@ test_dsn(void)
 static void
 test_values(void)
 {
-	static const int64_t values[] = {0, 1, -1, INT64_MAX, INT64_MIN, 256};
-	PGresult			*result = PQmakeEmptyPGresult(NULL, PGRES_TUPLES_OK);
-	PGresAttDesc		 column = {.name = "c", .format = 1};
-	char				 bytes[8];
-	char				 yes = 1;
+	static const struct
+	{
+		int64_t value;
+		char	bytes[9];
+	} values[] = {
+		{0, "\0\0\0\0\0\0\0\0"},
+		{1, "\0\0\0\0\0\0\0\1"},
+		{256, "\0\0\0\0\0\0\1\0"},
+		{-1, "\377\377\377\377\377\377\377\377"},
+		{INT64_MAX, "\177\377\377\377\377\377\377\377"},
+		{INT64_MIN, "\200\0\0\0\0\0\0\0"},
+	};
+	PGresult	*result = PQmakeEmptyPGresult(NULL, PGRES_TUPLES_OK);
+	PGresAttDesc column = {.name = "c", .format = 1};
+	char		 yes = 1;
 
 	PQsetResultAttrs(result, 1, &column);
 	for (int i = 0; i < (int) (sizeof(values) / sizeof(values[0])); i++)
 	{
-		pg_put_bigint(bytes, values[i]);
-		PQsetvalue(result, i, 0, bytes, 8);
-		ok(pg_get_bigint(result, i, 0) == values[i], "%lld survives the wire",
-		   (long long) values[i]);
+		PQsetvalue(result, i, 0, (char *) values[i].bytes, 8);
+		ok(pg_get_bigint(result, i, 0) == values[i].value, "%lld is read",
+		   (long long) values[i].value);
 	}
 	PQsetvalue(result, 6, 0, &yes, 1);
 	ok(pg_get_boolean(result, 6, 0), "true");
