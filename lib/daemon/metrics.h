@@ -42,6 +42,7 @@ extern Metric *metrics_gauge(Metrics *metrics, const char *name, const char *hel
 /* Stop showing a metric (a partition that was revoked); it is freed. */
 extern void metrics_remove(Metrics *metrics, Metric *metric);
 
+/* From any thread; NULL, a metric that could not be made, is no error.  A counter must only grow. */
 extern void metric_add(Metric *metric, double amount);
 extern void metric_set(Metric *metric, double value);
 

@@ -12,6 +12,7 @@
 
 typedef struct MetricsState MetricsState;
 
+/* Without metrics yet; the loop is unhealthy when it makes no progress for stall_seconds.  NULL without memory. */
 extern MetricsState *metrics_state_create(int stall_seconds);
 extern void			 metrics_state_free(MetricsState *state);
 

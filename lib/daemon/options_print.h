@@ -12,6 +12,7 @@
 /* What a value must be, as the end of a sentence: "allowed are 1 to 1000". */
 extern void options_allowed(const OptionSpec *option, char *buffer, size_t size);
 
+/* Usage, the options with their environment variables and defaults, and the epilogue. */
 extern void options_print_help(const OptionsProgram *program, FILE *file);
 
 /* A Markdown table; "|" in texts is escaped. */
