@@ -165,8 +165,13 @@ if [ "$purpose" = format ]; then
 	exit
 fi
 
+case $purpose in
+	check) more=iproute2 ;; # a network in which packets vanish
+	bench) more=kcat ;;
+	*) more= ;;
+esac
 debian python3-venv openjdk-17-jre-headless $([ -e "$build/jars/pom.xml" ] || echo maven)
-debian $COMPILER $LIBRARIES $([ "$purpose" != bench ] || echo kcat)
+debian $COMPILER $LIBRARIES $more
 postgresql_server
 postgresql_headers
 python_packages demo/requirements.txt
