@@ -669,8 +669,8 @@ feeder_open(const FeederConfig *config, const FeedSettings *settings, Store *sto
 	gauges_open(&new->gauges, metrics, config);
 	new->lost = NOTHING_LOST;
 	backoff_init(&new->backoff, "PostgreSQL");
-	new->filling = feed_batch_create(settings, &config->fields);
-	new->sent = feed_batch_create(settings, &config->fields);
+	new->filling = feed_batch_create(settings, &config->fields, FEED_SUMMARIES);
+	new->sent = feed_batch_create(settings, &config->fields, FEED_SUMMARIES);
 	if (new->filling == NULL || new->sent == NULL)
 		goto no_memory;
 	if (consumer_open(config, log, &new->consumer) != DAEMON_OK)

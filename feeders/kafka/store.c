@@ -148,7 +148,7 @@ store_send(Store *store, FeedBatch *batch)
 		log_error(store->log, "out of memory");
 		return DAEMON_FATAL;
 	}
-	return pg_send(store->session, &statement_ingest, FEED_INGEST_PARAMETERS, store->ingest.values,
+	return pg_send(store->session, &statement_ingest, store->ingest.count, store->ingest.values,
 				   store->ingest.lengths, store->ingest.formats);
 }
 

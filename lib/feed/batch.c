@@ -38,12 +38,16 @@ struct FeedBatch
 {
 	const FeedSettings *settings;
 	const FeedFields   *fields;
+	FeedForm			form;
 	int64_t				records;
 	size_t				bytes;
 
 	BatchWindow *table;	  /* uthash */
 	FeedWindow	*windows; /* the same, as a list */
 	BatchWindow *last;	  /* of the last event: mostly of the next one too */
+
+	FeedCounted	 *counted; /* a list, in the order of the records */
+	FeedCounted **counted_end;
 
 	FeedShard *shards;
 	int		   shard_count;
@@ -55,7 +59,7 @@ struct FeedBatch
 };
 
 FeedBatch *
-feed_batch_create(const FeedSettings *settings, const FeedFields *fields)
+feed_batch_create(const FeedSettings *settings, const FeedFields *fields, FeedForm form)
 {
 	FeedBatch *batch = calloc(1, sizeof(*batch));
 
@@ -63,6 +67,8 @@ feed_batch_create(const FeedSettings *settings, const FeedFields *fields)
 	{
 		batch->settings = settings;
 		batch->fields = fields;
+		batch->form = form;
+		batch->counted_end = &batch->counted;
 	}
 	return batch;
 }
@@ -70,7 +76,8 @@ feed_batch_create(const FeedSettings *settings, const FeedFields *fields)
 void
 feed_batch_reset(FeedBatch *batch)
 {
-	FeedWindow *window = batch->windows;
+	FeedWindow	*window = batch->windows;
+	FeedCounted *counted = batch->counted;
 
 	HASH_CLEAR(hh, batch->table);
 	while (window != NULL)
@@ -81,8 +88,17 @@ feed_batch_reset(FeedBatch *batch)
 		free(window);
 		window = next;
 	}
+	while (counted != NULL)
+	{
+		FeedCounted *next = counted->next;
+
+		free(counted);
+		counted = next;
+	}
 	for (int i = 0; i < batch->rejected_count; i++)
 		free(batch->rejected[i].memory);
+	batch->counted = NULL;
+	batch->counted_end = &batch->counted;
 	batch->windows = NULL;
 	batch->last = NULL;
 	batch->records = 0;
@@ -136,7 +152,8 @@ feed_batch_shard(FeedBatch *batch, const char *name, int64_t from)
 void
 feed_batch_advance(FeedBatch *batch, int shard, int64_t to)
 {
-	batch->shards[shard].to = to;
+	if (batch->shards[shard].from != FEED_POSITION_NOT_KEPT)
+		batch->shards[shard].to = to;
 }
 
 /* ---- windows ---- */
@@ -157,8 +174,8 @@ batch_add_window(FeedBatch *batch, const BatchWindowId *id, size_t id_length, si
 
 	if (window == NULL)
 		return NULL;
-	if (mg_create(&mg_malloc_allocator, batch->settings->counters, &window->public.summary) !=
-		MG_OK)
+	if (batch->form == FEED_SUMMARIES && mg_create(&mg_malloc_allocator, batch->settings->counters,
+												   &window->public.summary) != MG_OK)
 	{
 		free(window);
 		return NULL;
@@ -177,7 +194,9 @@ batch_add_window(FeedBatch *batch, const BatchWindowId *id, size_t id_length, si
 	}
 	window->public.next = batch->windows;
 	batch->windows = &window->public;
-	batch->bytes += sizeof(*window) + id_length + mg_memory(window->public.summary);
+	batch->bytes += sizeof(*window) + id_length;
+	if (window->public.summary != NULL)
+		batch->bytes += mg_memory(window->public.summary);
 	return window;
 }
 
@@ -205,6 +224,12 @@ batch_window(FeedBatch *batch, const FeedEvent *event)
 }
 
 /* ---- records ---- */
+
+static bool
+batch_id_fits(const FeedRecord *record)
+{
+	return record->id_length >= 1 && record->id_length <= FEED_ID_MAX_LENGTH;
+}
 
 /* Does the event's time lie within what the pipeline keeps? */
 static FeedReason
@@ -235,18 +260,15 @@ batch_place(const FeedBatch *batch, int64_t time, int64_t now, char detail[FEED_
 	return FEED_ACCEPTED;
 }
 
+/* Add an event to the summary of its window. */
 static FeedReason
-batch_count(FeedBatch *batch, const FeedEvent *event, char detail[FEED_DETAIL_SIZE])
+batch_add(FeedBatch *batch, MgSummary *summary, const FeedEvent *event,
+		  char detail[FEED_DETAIL_SIZE])
 {
-	BatchWindow *window = batch_window(batch, event);
-	size_t		 before;
-	MgStatus	 status;
+	size_t	 before = mg_memory(summary);
+	MgStatus status = mg_add(summary, event->entity, event->entity_length, event->weight);
 
-	if (window == NULL)
-		return FEED_OUT_OF_MEMORY;
-	before = mg_memory(window->public.summary);
-	status = mg_add(window->public.summary, event->entity, event->entity_length, event->weight);
-	batch->bytes += mg_memory(window->public.summary) - before;
+	batch->bytes += mg_memory(summary) - before;
 	if (status == MG_OUT_OF_MEMORY)
 		return FEED_OUT_OF_MEMORY;
 	if (status != MG_OK)
@@ -255,7 +277,6 @@ batch_count(FeedBatch *batch, const FeedEvent *event, char detail[FEED_DETAIL_SI
 		snprintf(detail, FEED_DETAIL_SIZE, "%s", mg_status_message(status));
 		return FEED_BAD_WEIGHT;
 	}
-	window->public.records++;
 	return FEED_ACCEPTED;
 }
 
@@ -272,6 +293,60 @@ batch_copy(char **memory, const void *bytes, size_t length)
 	return copy;
 }
 
+/* List an event, for the server to count. */
+static FeedReason
+batch_list(FeedBatch *batch, const FeedWindow *window, const FeedEvent *event, int64_t id_time)
+{
+	size_t		 size = sizeof(FeedCounted) + event->entity_length + event->id_length;
+	FeedCounted *counted = malloc(size);
+	char		*memory = (char *) (counted + 1);
+
+	if (counted == NULL)
+		return FEED_OUT_OF_MEMORY;
+	*counted = (FeedCounted) {.window = window,
+							  .weight = event->weight,
+							  .id_time = id_time,
+							  .item_length = (uint32_t) event->entity_length,
+							  .id_length = (uint32_t) event->id_length};
+	counted->item = batch_copy(&memory, event->entity, event->entity_length);
+	counted->id = batch_copy(&memory, event->id, event->id_length);
+	*batch->counted_end = counted;
+	batch->counted_end = &counted->next;
+	batch->bytes += size;
+	return FEED_ACCEPTED;
+}
+
+static FeedReason
+batch_count(FeedBatch *batch, const FeedEvent *event, int64_t record_time,
+			char detail[FEED_DETAIL_SIZE])
+{
+	BatchWindow *window = batch_window(batch, event);
+	FeedReason	 reason;
+
+	if (window == NULL)
+		return FEED_OUT_OF_MEMORY;
+	reason = batch->form == FEED_SUMMARIES ? batch_add(batch, window->public.summary, event, detail)
+										   : batch_list(batch, &window->public, event, record_time);
+	if (reason == FEED_ACCEPTED)
+		window->public.records++;
+	return reason;
+}
+
+/* The id that an event goes by: its own, else what the source calls the record. */
+static FeedReason
+batch_identify(const FeedRecord *record, FeedEvent *event, char detail[FEED_DETAIL_SIZE])
+{
+	if (event->id != NULL || record->id == NULL)
+		return FEED_ACCEPTED;
+	if (!batch_id_fits(record))
+		return feed_refuse(FEED_BAD_ID, detail,
+						   "the id of the record is %zu bytes long; 1 to %d are allowed",
+						   record->id_length, FEED_ID_MAX_LENGTH);
+	event->id = record->id;
+	event->id_length = record->id_length;
+	return FEED_ACCEPTED;
+}
+
 /* Keep a rejected record, whole. */
 static bool
 batch_reject(FeedBatch *batch, const FeedRecord *record, int64_t time, FeedReason reason,
@@ -279,8 +354,10 @@ batch_reject(FeedBatch *batch, const FeedRecord *record, int64_t time, FeedReaso
 {
 	FeedRejected *rejected = batch_grow(batch->rejected, batch->rejected_count,
 										&batch->rejected_room, sizeof(*rejected));
-	size_t		  size = strlen(detail) + 1 + record->key_length + record->payload_length;
-	char		 *memory;
+	const char	 *id = record->id != NULL && batch_id_fits(record) ? record->id : NULL;
+	size_t		  id_length = id != NULL ? record->id_length : 0;
+	size_t size = strlen(detail) + 1 + record->key_length + record->payload_length + id_length;
+	char  *memory;
 
 	if (rejected == NULL)
 		return false;
@@ -294,6 +371,8 @@ batch_reject(FeedBatch *batch, const FeedRecord *record, int64_t time, FeedReaso
 								.reason = reason,
 								.key_length = record->key_length,
 								.payload_length = record->payload_length,
+								.id_length = id_length,
+								.id_time = record->time,
 								.memory = memory};
 	if (record->sequence != NULL)
 		snprintf(rejected->position, sizeof(rejected->position), "%s", record->sequence);
@@ -303,6 +382,7 @@ batch_reject(FeedBatch *batch, const FeedRecord *record, int64_t time, FeedReaso
 	rejected->detail = batch_copy(&memory, detail, strlen(detail) + 1);
 	rejected->key = batch_copy(&memory, record->key, record->key_length);
 	rejected->payload = batch_copy(&memory, record->payload, record->payload_length);
+	rejected->id = batch_copy(&memory, id, id_length);
 	batch->bytes += sizeof(*rejected) + size;
 	return true;
 }
@@ -320,7 +400,9 @@ feed_batch_take(FeedBatch *batch, const FeedRecord *record, int64_t now)
 	if (reason == FEED_ACCEPTED)
 		reason = batch_place(batch, event.time, now, detail);
 	if (reason == FEED_ACCEPTED)
-		reason = batch_count(batch, &event, detail);
+		reason = batch_identify(record, &event, detail);
+	if (reason == FEED_ACCEPTED)
+		reason = batch_count(batch, &event, record->time, detail);
 
 	if (reason == FEED_ACCEPTED)
 		taken = true;
@@ -338,6 +420,12 @@ feed_batch_take(FeedBatch *batch, const FeedRecord *record, int64_t now)
 }
 
 /* ---- what is in it ---- */
+
+FeedForm
+feed_batch_form(const FeedBatch *batch)
+{
+	return batch->form;
+}
 
 int64_t
 feed_batch_records(const FeedBatch *batch)
@@ -367,6 +455,12 @@ const FeedWindow *
 feed_batch_windows(const FeedBatch *batch)
 {
 	return batch->windows;
+}
+
+const FeedCounted *
+feed_batch_counted(const FeedBatch *batch)
+{
+	return batch->counted;
 }
 
 int

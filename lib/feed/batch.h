@@ -27,27 +27,51 @@ typedef struct FeedSettings
 	uint32_t summary_type;		/* OID of topk_summary */
 } FeedSettings;
 
+/* In which form the counts of a batch go to the server. */
+typedef enum FeedForm
+{
+	FEED_SUMMARIES, /* one summary for each window (topk_pipeline.ingest) */
+	FEED_RECORDS /* each record, by whose id the server knows what it has counted (ingest_records) */
+} FeedForm;
+
 /* No position is stored yet. */
 #define FEED_NO_POSITION INT64_C(-1)
+
+/* Positions of this shard are not stored: nothing but ids protects from counting it twice. */
+#define FEED_POSITION_NOT_KEPT INT64_C(-2)
 
 /* How far a batch moves one shard (a Kafka partition, a Kinesis shard). */
 typedef struct FeedShard
 {
 	char	name[128];
-	int64_t from; /* stored position that the batch builds on, or FEED_NO_POSITION */
+	int64_t from; /* stored position that the batch builds on, or one of the two above */
 	int64_t to;	  /* the next position to read */
 } FeedShard;
 
-/* The summary of one (key, bucket). */
+/* What was counted for one (key, bucket). */
 typedef struct FeedWindow FeedWindow;
 struct FeedWindow
 {
 	FeedWindow *next;
-	MgSummary  *summary;
+	MgSummary  *summary; /* NULL with FEED_RECORDS */
 	int64_t		records;
 	int64_t		bucket; /* floor(unix seconds / window_seconds) */
 	size_t		key_length;
 	const char *key; /* ends with a NUL */
+};
+
+/* With FEED_RECORDS: a record that is to be counted, unless its id was seen before. */
+typedef struct FeedCounted FeedCounted;
+struct FeedCounted
+{
+	FeedCounted		 *next;
+	const FeedWindow *window;
+	int64_t			  weight;
+	int64_t			  id_time; /* the record's own: Unix milliseconds, or FEED_NO_TIME */
+	const char		 *item;
+	const char		 *id; /* NULL: always counted */
+	uint32_t		  item_length;
+	uint32_t		  id_length;
 };
 
 /* A record as it came, before anybody looked into it. */
@@ -61,6 +85,13 @@ typedef struct FeedRecord
 	size_t		key_length;
 	const void *payload; /* may be NULL */
 	size_t		payload_length;
+
+	/*
+	 * With FEED_RECORDS, what the source calls the record, whenever it delivers it: UTF-8 without
+	 * NUL, or NULL.  The id in the event, where a field is mapped to it, goes before.
+	 */
+	const char *id;
+	size_t		id_length;
 } FeedRecord;
 
 /* A record that can't be counted, whole. */
@@ -75,7 +106,10 @@ typedef struct FeedRejected
 	size_t	   key_length;
 	void	  *payload; /* NULL: none */
 	size_t	   payload_length;
-	char	  *memory; /* owns the three above */
+	char	  *id; /* of FeedRecord; NULL: none */
+	size_t	   id_length;
+	int64_t	   id_time; /* the record's own: Unix milliseconds, or FEED_NO_TIME */
+	char	  *memory;	/* owns detail, key, payload and id */
 } FeedRejected;
 
 typedef struct FeedBatch FeedBatch;
@@ -84,7 +118,8 @@ typedef struct FeedBatch FeedBatch;
  * An empty batch.  settings and fields must outlive it.  NULL when out of
  * memory.
  */
-extern FeedBatch *feed_batch_create(const FeedSettings *settings, const FeedFields *fields);
+extern FeedBatch *feed_batch_create(const FeedSettings *settings, const FeedFields *fields,
+									FeedForm form);
 extern void		  feed_batch_free(FeedBatch *batch);
 
 /* Make it empty again. */
@@ -108,11 +143,13 @@ extern void feed_batch_advance(FeedBatch *batch, int shard, int64_t to);
 
 /* ---- what is in it ---- */
 
-extern int64_t feed_batch_records(const FeedBatch *batch); /* counted and rejected */
-extern size_t  feed_batch_bytes(const FeedBatch *batch);   /* memory that grows with the records */
-extern int	   feed_batch_shard_count(const FeedBatch *batch);
+extern FeedForm feed_batch_form(const FeedBatch *batch);
+extern int64_t	feed_batch_records(const FeedBatch *batch); /* counted and rejected */
+extern size_t	feed_batch_bytes(const FeedBatch *batch);	/* memory that grows with the records */
+extern int		feed_batch_shard_count(const FeedBatch *batch);
 extern const FeedShard	  *feed_batch_shards(const FeedBatch *batch);
 extern const FeedWindow	  *feed_batch_windows(const FeedBatch *batch); /* a list; NULL: none */
+extern const FeedCounted  *feed_batch_counted(const FeedBatch *batch); /* a list; NULL: none */
 extern int				   feed_batch_rejected_count(const FeedBatch *batch);
 extern const FeedRejected *feed_batch_rejected(const FeedBatch *batch);
 extern const FeedSettings *feed_batch_settings(const FeedBatch *batch);

@@ -1,6 +1,6 @@
 /*
  * event.c
- *	  One event: from the bytes of a record to entity, key, weight and time.
+ *	  One event: from the bytes of a record to entity, key, weight, time and id.
  *
  * Must not know where the bytes came from (Kafka, Lambda) or where the counts
  * go.
@@ -144,6 +144,38 @@ event_read_time(const FeedField *field, int64_t *time, char *detail)
 	return FEED_ACCEPTED;
 }
 
+/* What an id is: a string, or a number without fraction and exponent. */
+static bool
+event_is_id(const FeedValue *value)
+{
+	if (value->type == FEED_VALUE_NUMBER)
+		return memchr(value->text, '.', value->length) == NULL &&
+			   memchr(value->text, 'e', value->length) == NULL &&
+			   memchr(value->text, 'E', value->length) == NULL;
+	return value->type == FEED_VALUE_STRING;
+}
+
+static FeedReason
+event_read_id(const FeedField *field, FeedEvent *event, char *detail)
+{
+	const char		*name = event_field_name(field->pointer);
+	const FeedValue *value = &field->value;
+
+	if (!event_is_id(value))
+		return feed_refuse(FEED_BAD_ID, detail, "%s is %s; it must be a string or an integer", name,
+						   value->type == FEED_VALUE_NUMBER ? "a number with a fraction or exponent"
+															: event_type_name(value->type));
+	if (value->length == 0 || value->length > FEED_ID_MAX_LENGTH)
+		return feed_refuse(FEED_BAD_ID, detail, "%s is %zu bytes long; 1 to %d are allowed", name,
+						   value->length, FEED_ID_MAX_LENGTH);
+	if (memchr(value->text, '\0', value->length) != NULL)
+		return feed_refuse(FEED_BAD_ID, detail, "%s holds a NUL character, which can not be stored",
+						   name);
+	event->id = value->text;
+	event->id_length = value->length;
+	return FEED_ACCEPTED;
+}
+
 /* The field for a pointer, or NULL when that is not set. */
 static FeedField *
 event_want(FeedScan *scan, const FeedPointer *pointer)
@@ -166,6 +198,7 @@ feed_event_parse(const FeedFields *fields, const void *payload, size_t length, i
 	FeedField *key;
 	FeedField *weight;
 	FeedField *time;
+	FeedField *id;
 	FeedReason reason;
 
 	*event = (FeedEvent) {.key = FEED_KEY_DEFAULT,
@@ -178,6 +211,7 @@ feed_event_parse(const FeedFields *fields, const void *payload, size_t length, i
 	key = event_want(scan, &fields->key);
 	weight = event_want(scan, &fields->weight);
 	time = event_want(scan, &fields->time);
+	id = event_want(scan, &fields->id);
 	reason = feed_scan_run(scan, payload, length, detail);
 	if (reason == FEED_ACCEPTED && scan->type != FEED_VALUE_OBJECT)
 		reason = feed_refuse(FEED_NOT_AN_OBJECT, detail, "the value is %s; it must be an object",
@@ -195,6 +229,8 @@ feed_event_parse(const FeedFields *fields, const void *payload, size_t length, i
 		reason = event_read_time(time, &event->time, detail);
 	if (reason == FEED_ACCEPTED && event->time == FEED_NO_TIME)
 		reason = feed_refuse(FEED_BAD_TIME, detail, "the record carries no time");
+	if (reason == FEED_ACCEPTED && id != NULL)
+		reason = event_read_id(id, event, detail);
 	return reason;
 }
 

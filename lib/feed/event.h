@@ -1,6 +1,6 @@
 /*
  * event.h
- *	  One event: from the bytes of a record to entity, key, weight and time.
+ *	  One event: from the bytes of a record to entity, key, weight, time and id.
  *
  * Must not know where the bytes came from (Kafka, Lambda) or where the counts
  * go.  An event is a JSON object in UTF-8; unknown fields are ignored, and of
@@ -22,6 +22,9 @@
 /* Longest key of a summary, in bytes: DynamoDB's limit for a partition key. */
 #define FEED_KEY_MAX_LENGTH 2048
 
+/* Longest id of a record, in bytes: what an index of PostgreSQL takes with room to spare. */
+#define FEED_ID_MAX_LENGTH 1000
+
 /* The key of all events when no field is mapped to it. */
 #define FEED_KEY_DEFAULT "global"
 
@@ -35,6 +38,7 @@ typedef struct FeedFields
 	FeedPointer key;	/* default: FEED_KEY_DEFAULT */
 	FeedPointer weight; /* default: 1 */
 	FeedPointer time;	/* default: the record's own time */
+	FeedPointer id;		/* default: none */
 } FeedFields;
 
 /* An event.  The strings point into the payload or belong to scan; they hold no NUL, and are not ended by one. */
@@ -46,6 +50,8 @@ typedef struct FeedEvent
 	size_t		key_length;
 	int64_t		weight;
 	int64_t		time; /* milliseconds since the Unix epoch */
+	const char *id;	  /* NULL: no field is mapped to it; an integer is as it was written */
+	size_t		id_length;
 	FeedScan	scan; /* private */
 } FeedEvent;
 

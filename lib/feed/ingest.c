@@ -1,6 +1,7 @@
 /*
  * ingest.c
- *	  A batch as the bound, binary parameters of topk_pipeline.ingest.
+ *	  A batch as the bound, binary parameters of topk_pipeline.ingest, or of
+ *	  ingest_records.
  *
  * Must not know a connection.
  */
@@ -9,34 +10,42 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* The parameters of topk_pipeline.ingest, in their order. */
-enum
+/* The arrays that are parameters of topk_pipeline.ingest or of ingest_records. */
+typedef enum IngestArray
 {
-	INGEST_PIPELINE,
-	INGEST_SOURCE,
 	INGEST_SHARDS,
 	INGEST_FROM_POSITIONS,
 	INGEST_TO_POSITIONS,
+	INGEST_IDS,
+	INGEST_ID_TIMES,
 	INGEST_KEYS,
 	INGEST_BUCKETS,
 	INGEST_RECORDS,
 	INGEST_SUMMARIES,
+	INGEST_ITEMS,
+	INGEST_WEIGHTS,
 	INGEST_REJECTED_SHARDS,
 	INGEST_REJECTED_POSITIONS,
 	INGEST_REJECTED_TIMES,
 	INGEST_REJECTED_REASONS,
 	INGEST_REJECTED_DETAILS,
 	INGEST_REJECTED_KEYS,
-	INGEST_REJECTED_PAYLOADS
-};
+	INGEST_REJECTED_PAYLOADS,
+	INGEST_REJECTED_IDS,
+	INGEST_REJECTED_ID_TIMES
+} IngestArray;
 
-static const uint32_t ingest_element_types[FEED_INGEST_PARAMETERS] = {
+static const uint32_t ingest_element_types[FEED_INGEST_ARRAYS] = {
 	[INGEST_SHARDS] = PGARRAY_TEXT,
 	[INGEST_FROM_POSITIONS] = PGARRAY_BIGINT,
 	[INGEST_TO_POSITIONS] = PGARRAY_BIGINT,
+	[INGEST_IDS] = PGARRAY_TEXT,
+	[INGEST_ID_TIMES] = PGARRAY_TIMESTAMPTZ,
 	[INGEST_KEYS] = PGARRAY_TEXT,
 	[INGEST_BUCKETS] = PGARRAY_BIGINT,
 	[INGEST_RECORDS] = PGARRAY_BIGINT,
+	[INGEST_ITEMS] = PGARRAY_TEXT,
+	[INGEST_WEIGHTS] = PGARRAY_BIGINT,
 	[INGEST_REJECTED_SHARDS] = PGARRAY_TEXT,
 	[INGEST_REJECTED_POSITIONS] = PGARRAY_TEXT,
 	[INGEST_REJECTED_TIMES] = PGARRAY_TIMESTAMPTZ,
@@ -44,7 +53,48 @@ static const uint32_t ingest_element_types[FEED_INGEST_PARAMETERS] = {
 	[INGEST_REJECTED_DETAILS] = PGARRAY_TEXT,
 	[INGEST_REJECTED_KEYS] = PGARRAY_BYTEA,
 	[INGEST_REJECTED_PAYLOADS] = PGARRAY_BYTEA,
+	[INGEST_REJECTED_IDS] = PGARRAY_TEXT,
+	[INGEST_REJECTED_ID_TIMES] = PGARRAY_TIMESTAMPTZ,
 };
+
+/* What follows pipeline and source, in the functions' order. */
+#define INGEST_FIRST_ARRAY 2
+
+static const IngestArray ingest_of_summaries[] = {
+	INGEST_SHARDS,		   INGEST_FROM_POSITIONS,	 INGEST_TO_POSITIONS,
+	INGEST_KEYS,		   INGEST_BUCKETS,			 INGEST_RECORDS,
+	INGEST_SUMMARIES,	   INGEST_REJECTED_SHARDS,	 INGEST_REJECTED_POSITIONS,
+	INGEST_REJECTED_TIMES, INGEST_REJECTED_REASONS,	 INGEST_REJECTED_DETAILS,
+	INGEST_REJECTED_KEYS,  INGEST_REJECTED_PAYLOADS,
+};
+
+static const IngestArray ingest_of_records[] = {
+	INGEST_SHARDS,
+	INGEST_FROM_POSITIONS,
+	INGEST_TO_POSITIONS,
+	INGEST_IDS,
+	INGEST_ID_TIMES,
+	INGEST_KEYS,
+	INGEST_BUCKETS,
+	INGEST_ITEMS,
+	INGEST_WEIGHTS,
+	INGEST_REJECTED_SHARDS,
+	INGEST_REJECTED_POSITIONS,
+	INGEST_REJECTED_TIMES,
+	INGEST_REJECTED_REASONS,
+	INGEST_REJECTED_DETAILS,
+	INGEST_REJECTED_KEYS,
+	INGEST_REJECTED_PAYLOADS,
+	INGEST_REJECTED_IDS,
+	INGEST_REJECTED_ID_TIMES,
+};
+
+_Static_assert(INGEST_FIRST_ARRAY + sizeof(ingest_of_summaries) / sizeof(IngestArray) ==
+				   FEED_INGEST_PARAMETERS,
+			   "parameters of topk_pipeline.ingest");
+_Static_assert(INGEST_FIRST_ARRAY + sizeof(ingest_of_records) / sizeof(IngestArray) ==
+				   FEED_INGEST_RECORDS_PARAMETERS,
+			   "parameters of topk_pipeline.ingest_records");
 
 static void
 ingest_add_shards(FeedIngest *ingest, const FeedBatch *batch)
@@ -53,6 +103,8 @@ ingest_add_shards(FeedIngest *ingest, const FeedBatch *batch)
 	{
 		const FeedShard *shard = &feed_batch_shards(batch)[i];
 
+		if (shard->from == FEED_POSITION_NOT_KEPT)
+			continue;
 		pgarray_append_text(&ingest->arrays[INGEST_SHARDS], shard->name);
 		if (shard->from == FEED_NO_POSITION)
 			pgarray_append(&ingest->arrays[INGEST_FROM_POSITIONS], NULL, 0);
@@ -83,6 +135,23 @@ ingest_add_windows(FeedIngest *ingest, FeedBatch *batch)
 }
 
 static void
+ingest_add_records(FeedIngest *ingest, const FeedBatch *batch)
+{
+	for (const FeedCounted *counted = feed_batch_counted(batch); counted != NULL;
+		 counted = counted->next)
+	{
+		const FeedWindow *window = counted->window;
+
+		pgarray_append(&ingest->arrays[INGEST_IDS], counted->id, counted->id_length);
+		pgarray_append_time(&ingest->arrays[INGEST_ID_TIMES], counted->id_time);
+		pgarray_append(&ingest->arrays[INGEST_KEYS], window->key, window->key_length);
+		pgarray_append_bigint(&ingest->arrays[INGEST_BUCKETS], window->bucket);
+		pgarray_append(&ingest->arrays[INGEST_ITEMS], counted->item, counted->item_length);
+		pgarray_append_bigint(&ingest->arrays[INGEST_WEIGHTS], counted->weight);
+	}
+}
+
+static void
 ingest_add_rejected(FeedIngest *ingest, const FeedBatch *batch)
 {
 	const FeedShard *shards = feed_batch_shards(batch);
@@ -100,40 +169,63 @@ ingest_add_rejected(FeedIngest *ingest, const FeedBatch *batch)
 		pgarray_append(&ingest->arrays[INGEST_REJECTED_KEYS], rejected->key, rejected->key_length);
 		pgarray_append(&ingest->arrays[INGEST_REJECTED_PAYLOADS], rejected->payload,
 					   rejected->payload_length);
+		pgarray_append(&ingest->arrays[INGEST_REJECTED_IDS], rejected->id, rejected->id_length);
+		pgarray_append_time(&ingest->arrays[INGEST_REJECTED_ID_TIMES], rejected->id_time);
 	}
+}
+
+static void
+ingest_put_text(FeedIngest *ingest, const char *text)
+{
+	ingest->values[ingest->count] = text;
+	ingest->lengths[ingest->count] = (int) strlen(text);
+	ingest->formats[ingest->count++] = 0;
+}
+
+/* Finish these arrays and make them the next parameters. */
+static bool
+ingest_put_arrays(FeedIngest *ingest, const IngestArray *arrays, size_t count)
+{
+	for (size_t i = 0; i < count; i++)
+	{
+		PgArray *array = &ingest->arrays[arrays[i]];
+
+		pgarray_finish(array);
+		if (array->failed)
+			return false;
+		ingest->values[ingest->count] = array->data;
+		ingest->lengths[ingest->count] = (int) array->size;
+		ingest->formats[ingest->count++] = 1;
+	}
+	return true;
 }
 
 bool
 feed_ingest_prepare(FeedIngest *ingest, const char *pipeline, const char *source, FeedBatch *batch)
 {
-	for (int i = INGEST_SHARDS; i < FEED_INGEST_PARAMETERS; i++)
+	for (int i = 0; i < FEED_INGEST_ARRAYS; i++)
 		pgarray_start(&ingest->arrays[i], i == INGEST_SUMMARIES
 											  ? feed_batch_settings(batch)->summary_type
 											  : ingest_element_types[i]);
+	ingest->count = 0;
+	ingest_put_text(ingest, pipeline);
+	ingest_put_text(ingest, source);
 	ingest_add_shards(ingest, batch);
-	if (!ingest_add_windows(ingest, batch))
-		return false;
 	ingest_add_rejected(ingest, batch);
-
-	ingest->values[INGEST_PIPELINE] = pipeline;
-	ingest->lengths[INGEST_PIPELINE] = (int) strlen(pipeline);
-	ingest->values[INGEST_SOURCE] = source;
-	ingest->lengths[INGEST_SOURCE] = (int) strlen(source);
-	for (int i = INGEST_SHARDS; i < FEED_INGEST_PARAMETERS; i++)
+	if (feed_batch_form(batch) == FEED_RECORDS)
 	{
-		pgarray_finish(&ingest->arrays[i]);
-		if (ingest->arrays[i].failed)
-			return false;
-		ingest->values[i] = ingest->arrays[i].data;
-		ingest->lengths[i] = (int) ingest->arrays[i].size;
-		ingest->formats[i] = 1;
+		ingest_add_records(ingest, batch);
+		return ingest_put_arrays(ingest, ingest_of_records,
+								 sizeof(ingest_of_records) / sizeof(IngestArray));
 	}
-	return true;
+	return ingest_add_windows(ingest, batch) &&
+		   ingest_put_arrays(ingest, ingest_of_summaries,
+							 sizeof(ingest_of_summaries) / sizeof(IngestArray));
 }
 
 void
 feed_ingest_free(FeedIngest *ingest)
 {
-	for (int i = 0; i < FEED_INGEST_PARAMETERS; i++)
+	for (int i = 0; i < FEED_INGEST_ARRAYS; i++)
 		pgarray_free(&ingest->arrays[i]);
 }

@@ -25,6 +25,7 @@ static const char *const reason_codes[] = {
 	[FEED_TOO_LONG] = "too_long",
 	[FEED_BAD_WEIGHT] = "bad_weight",
 	[FEED_BAD_TIME] = "bad_time",
+	[FEED_BAD_ID] = "bad_id",
 	[FEED_OUTSIDE_RETENTION] = "outside_retention",
 	[FEED_TOO_FAR_IN_FUTURE] = "too_far_in_future",
 	[FEED_OUT_OF_MEMORY] = "out_of_memory",

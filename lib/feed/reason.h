@@ -27,6 +27,7 @@ typedef enum FeedReason
 	FEED_TOO_LONG,	 /* entity or key */
 	FEED_BAD_WEIGHT,
 	FEED_BAD_TIME, /* no event time, or none that can be read */
+	FEED_BAD_ID,   /* missing, empty, too long, or neither a string nor an integer */
 	FEED_OUTSIDE_RETENTION,
 	FEED_TOO_FAR_IN_FUTURE,
 	FEED_OUT_OF_MEMORY /* no verdict on the event: try again later */

@@ -17,7 +17,7 @@
 /* Deepest nesting of arrays and objects. */
 #define FEED_SCAN_DEPTH 2048
 
-#define FEED_SCAN_FIELDS 4
+#define FEED_SCAN_FIELDS 5
 
 typedef enum FeedValueType
 {

@@ -1,7 +1,7 @@
 /*
  * event_fuzz.c
  *	  Any bytes as an event, read with a field for the entity alone and with
- *	  fields for everything, and put into a batch: counted or rejected, never lost.
+ *	  fields for everything, and put into batches: counted or rejected, never lost.
  */
 #include "fuzz.h"
 
@@ -14,7 +14,7 @@
 
 #define RECORD_TIME INT64_C(1700000000000)
 
-static FeedFields standard, mapped;
+static FeedFields standard, mapped, identified;
 
 static void
 set_fields(void)
@@ -26,6 +26,8 @@ set_fields(void)
 	require(feed_pointer_parse("/tenant", &mapped.key) == NULL);
 	require(feed_pointer_parse("/properties/n/0", &mapped.weight) == NULL);
 	require(feed_pointer_parse("/timestamp", &mapped.time) == NULL);
+	identified.entity = mapped.entity;
+	require(feed_pointer_parse("/messageId", &identified.id) == NULL);
 }
 
 static void
@@ -47,6 +49,9 @@ parse(const FeedFields *fields, const uint8_t *data, size_t size, int64_t record
 		require_string(event.entity, event.entity_length, MG_ITEM_MAX_LENGTH);
 		require_string(event.key, event.key_length, FEED_KEY_MAX_LENGTH);
 		require(event.weight >= 0 && event.weight <= FEED_WEIGHT_MAX);
+		require((event.id != NULL) == (fields->id.text != NULL));
+		if (event.id != NULL)
+			require_string(event.id, event.id_length, FEED_ID_MAX_LENGTH);
 	}
 	else
 	{
@@ -59,7 +64,7 @@ parse(const FeedFields *fields, const uint8_t *data, size_t size, int64_t record
 
 /* The parameters of the transaction that takes this one record. */
 static void
-take(const FeedFields *fields, const uint8_t *data, size_t size)
+take(const FeedFields *fields, FeedForm form, const uint8_t *data, size_t size)
 {
 	static const FeedSettings settings = {.k = 2,
 										  .counters = 10,
@@ -69,9 +74,10 @@ take(const FeedFields *fields, const uint8_t *data, size_t size)
 										  .summary_type = 1};
 	FeedRecord				  record = {
 					   .position = 5, .time = RECORD_TIME, .payload = data, .payload_length = size};
-	FeedBatch *batch = feed_batch_create(&settings, fields);
+	FeedBatch *batch = feed_batch_create(&settings, fields, form);
 	FeedIngest ingest = {0};
 	int64_t	   counted = 0;
+	int64_t	   listed = 0;
 
 	require(batch != NULL);
 	record.shard = feed_batch_shard(batch, "0", 5);
@@ -79,6 +85,10 @@ take(const FeedFields *fields, const uint8_t *data, size_t size)
 	for (const FeedWindow *window = feed_batch_windows(batch); window != NULL;
 		 window = window->next)
 		counted += window->records;
+	for (const FeedCounted *record_of = feed_batch_counted(batch); record_of != NULL;
+		 record_of = record_of->next)
+		listed++;
+	require(listed == (form == FEED_RECORDS ? counted : 0));
 	require(counted + feed_batch_rejected_count(batch) == 1);
 	require(feed_batch_records(batch) == 1 && feed_batch_shards(batch)->to == 6);
 	require(feed_ingest_prepare(&ingest, "pipeline", "source", batch));
@@ -93,6 +103,9 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	parse(&standard, data, size, RECORD_TIME);
 	parse(&standard, data, size, FEED_NO_TIME);
 	parse(&mapped, data, size, RECORD_TIME);
-	take(&mapped, data, size);
+	parse(&identified, data, size, RECORD_TIME);
+	take(&mapped, FEED_SUMMARIES, data, size);
+	take(&mapped, FEED_RECORDS, data, size);
+	take(&identified, FEED_RECORDS, data, size);
 	return 0;
 }

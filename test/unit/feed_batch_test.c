@@ -20,7 +20,8 @@ static const FeedSettings settings = {.k = 32,
 									  .retention_seconds = 30 * 86400,
 									  .max_ahead_seconds = 3600,
 									  .summary_type = 0x01020304};
-static FeedFields		  fields; /* entity and key */
+static FeedFields		  fields;  /* entity and key */
+static FeedFields		  with_id; /* and id */
 
 static bool
 take(FeedBatch *batch, int shard, int64_t position, int64_t time, const char *payload)
@@ -163,7 +164,8 @@ test_ingest(FeedBatch *batch)
 	ok(strcmp(ingest.values[0], "p") == 0 && ingest.formats[0] == 0 &&
 		   strcmp(ingest.values[1], "topic") == 0 && ingest.lengths[1] == 5,
 	   "pipeline and source are text");
-	for (int i = 2; i < FEED_INGEST_PARAMETERS; i++)
+	ok(ingest.count == FEED_INGEST_PARAMETERS, "as many as the function has");
+	for (int i = 2; i < ingest.count; i++)
 	{
 		if (elements(&ingest, i) != expected[i - 2] || ingest.formats[i] != 1)
 			all = false;
@@ -201,27 +203,155 @@ test_nothing_is_cut(FeedBatch *batch)
 	feed_ingest_free(&ingest);
 }
 
+/* The next record is listed as this; NULL id: none. */
+static bool
+listed(const FeedCounted **counted, const char *key, const char *item, const char *id)
+{
+	const FeedCounted *c = *counted;
+
+	if (c == NULL)
+		return false;
+	*counted = c->next;
+	return strcmp(c->window->key, key) == 0 && c->window->bucket == 20000 && c->weight == 1 &&
+		   c->id_time == NOW && c->item_length == strlen(item) &&
+		   memcmp(c->item, item, c->item_length) == 0 && (c->id == NULL) == (id == NULL) &&
+		   (id == NULL || (c->id_length == strlen(id) && memcmp(c->id, id, c->id_length) == 0));
+}
+
+static void
+take_with_id(FeedBatch *batch, int shard, const char *payload, const char *id, size_t id_length)
+{
+	FeedRecord record = {.shard = shard,
+						 .sequence = "77",
+						 .time = NOW,
+						 .payload = payload,
+						 .payload_length = strlen(payload),
+						 .id = id,
+						 .id_length = id_length};
+
+	feed_batch_take(batch, &record, NOW);
+}
+
+static void
+test_records(FeedBatch *batch)
+{
+	int				   shard = feed_batch_shard(batch, "s", FEED_POSITION_NOT_KEPT);
+	const FeedCounted *counted;
+	size_t			   bytes;
+	char			   longest[FEED_ID_MAX_LENGTH + 1];
+
+	memset(longest, 'i', sizeof(longest));
+	take_with_id(batch, shard, "{\"e\":\"x\",\"t\":\"k1\"}", "a/1", 3);
+	bytes = feed_batch_bytes(batch);
+	take_with_id(batch, shard, "{\"e\":\"y\",\"t\":\"k2\"}", NULL, 0);
+	take_with_id(batch, shard, "{\"e\":\"x\",\"t\":\"k1\"}", "a/1", 3);
+	take_with_id(batch, shard, "{}", "a/2", 3);
+	take_with_id(batch, shard, "{\"e\":\"x\",\"t\":\"k1\"}", longest, sizeof(longest));
+
+	counted = feed_batch_counted(batch);
+	ok(listed(&counted, "k1", "x", "a/1") && listed(&counted, "k2", "y", NULL) &&
+		   listed(&counted, "k1", "x", "a/1") && counted == NULL,
+	   "records are listed in their order, with their ids");
+	ok(window(batch, "k1", 20000)->records == 2 && window(batch, "k1", 20000)->summary == NULL,
+	   "windows have no summaries");
+	ok(feed_batch_records(batch) == 5 && feed_batch_bytes(batch) > bytes && bytes > 0,
+	   "records are counted, and weigh something");
+	ok(feed_batch_rejected_count(batch) == 2 &&
+		   rejected_is(batch, 0, "77", FEED_MISSING_ENTITY, "e is missing") &&
+		   memcmp(feed_batch_rejected(batch)[0].id, "a/2", 3) == 0 &&
+		   feed_batch_rejected(batch)[0].id_length == 3 &&
+		   feed_batch_rejected(batch)[0].id_time == NOW,
+	   "a rejected record has an id, too");
+	ok(rejected_is(batch, 1, "77", FEED_BAD_ID, "1001 bytes long; 1 to 1000 are allowed") &&
+		   feed_batch_rejected(batch)[1].id == NULL,
+	   "but not one that can not be stored");
+}
+
+static void
+test_ingest_records(FeedBatch *batch)
+{
+	FeedIngest ingest = {0};
+	int		   kept = feed_batch_shard(batch, "0", 7);
+	int		   not_kept = feed_batch_shard(batch, "s", FEED_POSITION_NOT_KEPT);
+	int		   expected[] = {1, 1, 1, 3, 3, 3, 3, 3, 3, 2, 2, 2, 2, 2, 2, 2, 2, 2};
+	bool	   all = true;
+
+	take(batch, kept, 7, NOW, "{\"e\":\"x\",\"t\":\"k1\"}");
+	take(batch, kept, 8, NOW, "{\"e\":5}");
+	take_with_id(batch, not_kept, "{\"e\":\"x\",\"t\":\"k2\"}", "id", 2);
+	take_with_id(batch, not_kept, "{\"e\":\"x\",\"t\":\"k2\"}", "id", 2);
+	take_with_id(batch, not_kept, "{", "id-2", 4);
+	ok(feed_ingest_prepare(&ingest, "p", "topic", batch) &&
+		   ingest.count == FEED_INGEST_RECORDS_PARAMETERS,
+	   "a batch of records becomes parameters");
+	for (int i = 2; i < ingest.count; i++)
+	{
+		if (elements(&ingest, i) != expected[i - 2] || ingest.formats[i] != 1)
+			all = false;
+	}
+	ok(all, "1 shard whose position is kept, 3 records, 2 rejected");
+	ok(ingest.values[5][7] == 1 && ingest.values[18][7] == 1, "no id is a NULL");
+	ok(memcmp(ingest.values[5] + 20, "\xff\xff\xff\xff\0\0\0\2id", 10) == 0 &&
+		   memcmp(ingest.values[9] + 20, "\0\0\0\1x", 5) == 0,
+	   "ids and items are text");
+	feed_ingest_free(&ingest);
+}
+
+/* The id in the event goes before what the source calls the record, but not where the event is rejected. */
+static void
+test_event_ids(void)
+{
+	FeedBatch		  *batch = feed_batch_create(&settings, &with_id, FEED_RECORDS);
+	int				   shard = feed_batch_shard(batch, "s", FEED_POSITION_NOT_KEPT);
+	const FeedCounted *counted;
+
+	take_with_id(batch, shard, "{\"e\":\"x\",\"t\":\"k\",\"i\":42}", "s/1", 3);
+	take_with_id(batch, shard, "{\"e\":\"x\",\"t\":\"k\",\"i\":\"m\"}", NULL, 0);
+	take_with_id(batch, shard, "{\"e\":\"x\",\"t\":\"k\"}", "s/2", 3);
+	counted = feed_batch_counted(batch);
+	ok(listed(&counted, "k", "x", "42") && listed(&counted, "k", "x", "m") && counted == NULL,
+	   "events have their own ids");
+	ok(feed_batch_rejected_count(batch) == 1 &&
+		   rejected_is(batch, 0, "77", FEED_BAD_ID, "i is missing") &&
+		   memcmp(feed_batch_rejected(batch)[0].id, "s/2", 3) == 0,
+	   "a rejected one has that of its source");
+	feed_batch_free(batch);
+}
+
+static void
+run(FeedForm form, void (*const *tests)(FeedBatch *), size_t count)
+{
+	FeedBatch *batch = feed_batch_create(&settings, &fields, form);
+
+	for (size_t i = 0; i < count; i++)
+	{
+		tests[i](batch);
+		feed_batch_reset(batch);
+		ok(feed_batch_records(batch) == 0 && feed_batch_bytes(batch) == 0 &&
+			   feed_batch_windows(batch) == NULL && feed_batch_counted(batch) == NULL &&
+			   feed_batch_shard_count(batch) == 0 && feed_batch_rejected_count(batch) == 0,
+		   "reset empties a batch");
+	}
+	feed_batch_free(batch);
+}
+
 int
 main(void)
 {
 	static void (*const tests[])(FeedBatch *) = {test_windows, test_retention, test_rejected,
 												 test_ingest, test_nothing_is_cut};
-	FeedBatch *batch;
+	static void (*const tests_of_records[])(FeedBatch *) = {test_records, test_rejected,
+															test_ingest_records};
 
 	feed_pointer_parse("/e", &fields.entity);
 	feed_pointer_parse("/t", &fields.key);
-	batch = feed_batch_create(&settings, &fields);
-	for (size_t i = 0; i < sizeof(tests) / sizeof(tests[0]); i++)
-	{
-		tests[i](batch);
-		feed_batch_reset(batch);
-		ok(feed_batch_records(batch) == 0 && feed_batch_bytes(batch) == 0 &&
-			   feed_batch_windows(batch) == NULL && feed_batch_shard_count(batch) == 0 &&
-			   feed_batch_rejected_count(batch) == 0,
-		   "reset empties a batch");
-	}
-	feed_batch_free(batch);
+	with_id = fields;
+	feed_pointer_parse("/i", &with_id.id);
+	run(FEED_SUMMARIES, tests, sizeof(tests) / sizeof(tests[0]));
+	run(FEED_RECORDS, tests_of_records, sizeof(tests_of_records) / sizeof(tests_of_records[0]));
+	test_event_ids();
 	feed_pointer_free(&fields.entity);
 	feed_pointer_free(&fields.key);
+	feed_pointer_free(&with_id.id);
 	return done_testing();
 }

@@ -14,6 +14,7 @@
 
 static FeedFields standard; /* entity only */
 static FeedFields mapped;	/* all of a track event */
+static FeedFields identified;
 
 static char *payload; /* of the last event that was parsed, which may point into it */
 
@@ -373,6 +374,59 @@ test_mapped(void)
 }
 
 static void
+identifies(const char *text, const char *id)
+{
+	char	   detail[FEED_DETAIL_SIZE];
+	FeedEvent  event;
+	FeedReason reason = parse(&identified, text, strlen(text), &event, detail);
+
+	ok(reason == FEED_ACCEPTED && is(event.entity, event.entity_length, "p") && event.id != NULL &&
+		   is(event.id, event.id_length, id),
+	   "%.60s has the id %.40s (%s %s)", text, id, feed_reason_code(reason), detail);
+	feed_event_free(&event);
+}
+
+static void
+refuses_id(const char *id, const char *part_of_detail)
+{
+	char text[2048];
+
+	snprintf(text, sizeof(text), "{\"entity_id\":\"p\",\"messageId\":%s}", id);
+	refuses_bytes(&identified, text, strlen(text), "bad_id", part_of_detail);
+}
+
+static void
+test_id(void)
+{
+	char longest[1024];
+	char text[2048];
+
+	identifies("{\"entity_id\":\"p\",\"messageId\":\"ajs-1\"}", "ajs-1");
+	identifies("{\"messageId\":\"a\\u00e9\",\"entity_id\":\"p\"}", "a\xc3\xa9");
+	identifies("{\"messageId\":\" \",\"entity_id\":\"p\"}", " ");
+	identifies("{\"messageId\":-7,\"entity_id\":\"p\"}", "-7");
+	identifies("{\"messageId\":123456789012345678901234567890,\"entity_id\":\"p\"}",
+			   "123456789012345678901234567890");
+	snprintf(longest, sizeof(longest), "%0*d", FEED_ID_MAX_LENGTH, 0);
+	snprintf(text, sizeof(text), "{\"messageId\":\"%s\",\"entity_id\":\"p\"}", longest);
+	identifies(text, longest);
+
+	snprintf(text, sizeof(text), "\"%sx\"", longest);
+	refuses_id(text, "messageId is 1001 bytes long; 1 to 1000 are allowed");
+	refuses_id("\"\"", "messageId is 0 bytes long; 1 to 1000 are allowed");
+	refuses_id("\"a\\u0000b\"", "messageId holds a NUL character");
+	refuses_id("1.5", "messageId is a number with a fraction or exponent; it must be a string");
+	refuses_id("1e3", "messageId is a number with a fraction or exponent");
+	refuses_id("1E3", "messageId is a number with a fraction or exponent");
+	refuses_id("null", "messageId is null; it must be a string or an integer");
+	refuses_id("true", "messageId is a boolean");
+	refuses_id("[\"a\"]", "messageId is an array");
+	refuses_id("{}", "messageId is an object");
+	refuses_bytes(&identified, "{\"entity_id\":\"p\"}", 17, "bad_id", "messageId is missing");
+	refuses_bytes(&identified, "{}", 2, "missing_entity", "entity_id is missing");
+}
+
+static void
 test_codes(void)
 {
 	for (int reason = FEED_ACCEPTED; reason <= FEED_OUT_OF_MEMORY; reason++)
@@ -387,6 +441,8 @@ main(void)
 	feed_pointer_parse("/tenant", &mapped.key);
 	feed_pointer_parse("/properties/n", &mapped.weight);
 	feed_pointer_parse("/timestamp", &mapped.time);
+	feed_pointer_parse("/entity_id", &identified.entity);
+	feed_pointer_parse("/messageId", &identified.id);
 
 	test_accepted();
 	test_strict();
@@ -396,6 +452,7 @@ main(void)
 	test_limits();
 	test_no_value();
 	test_mapped();
+	test_id();
 	test_codes();
 
 	free(payload);
@@ -404,5 +461,7 @@ main(void)
 	feed_pointer_free(&mapped.key);
 	feed_pointer_free(&mapped.weight);
 	feed_pointer_free(&mapped.time);
+	feed_pointer_free(&identified.entity);
+	feed_pointer_free(&identified.id);
 	return done_testing();
 }
