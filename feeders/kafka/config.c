@@ -98,6 +98,12 @@ static const OptionSpec config_options[] = {
 	 .help = "JSON Pointer to the event time, RFC 3339 or Unix milliseconds; by default the "
 			 "timestamp of the Kafka record",
 	 .offset = offsetof(FeederConfig, time_field)},
+	{.name = "id-field",
+	 .environment = "TOPK_ID_FIELD",
+	 .metavar = "POINTER",
+	 .help = "JSON Pointer to an id, a string or an integer, by which an event counts once however "
+			 "often and from whatever source it comes, within the pipeline's dedup TTL",
+	 .offset = offsetof(FeederConfig, id_field)},
 	{.name = "batch-records",
 	 .environment = "TOPK_BATCH_RECORDS",
 	 .metavar = "NUMBER",
@@ -112,7 +118,8 @@ static const OptionSpec config_options[] = {
 	 .metavar = "NUMBER",
 	 .type = OPTION_INTEGER,
 	 .initial = "16777216",
-	 .help = "bytes of summaries and rejected records after which a batch is full",
+	 .help =
+		 "bytes of summaries, of records with ids and of rejected records after which a batch is full",
 	 .offset = offsetof(FeederConfig, batch_bytes),
 	 .minimum = 1,
 	 .maximum = 268435456},
@@ -169,7 +176,8 @@ config_check(FeederConfig *config)
 	if (!config_parse_pointer("entity-field", config->entity_field, &config->fields.entity) ||
 		!config_parse_pointer("key-field", config->key_field, &config->fields.key) ||
 		!config_parse_pointer("weight-field", config->weight_field, &config->fields.weight) ||
-		!config_parse_pointer("time-field", config->time_field, &config->fields.time))
+		!config_parse_pointer("time-field", config->time_field, &config->fields.time) ||
+		!config_parse_pointer("id-field", config->id_field, &config->fields.id))
 		return false;
 	if (!consumer_check(config, problem, sizeof(problem)))
 	{
@@ -207,5 +215,6 @@ config_free(FeederConfig *config)
 	feed_pointer_free(&config->fields.key);
 	feed_pointer_free(&config->fields.weight);
 	feed_pointer_free(&config->fields.time);
+	feed_pointer_free(&config->fields.id);
 	options_release(&feeder_program, config);
 }

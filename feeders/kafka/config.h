@@ -39,6 +39,7 @@ typedef struct FeederConfig
 	const char *key_field;
 	const char *weight_field;
 	const char *time_field;
+	const char *id_field;
 	FeedFields	fields; /* the same, parsed */
 
 	/* batches */

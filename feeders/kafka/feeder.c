@@ -68,6 +68,7 @@ struct Feeder
 
 	int64_t records; /* committed since the start */
 	int64_t rejected;
+	int64_t duplicates;
 };
 
 /* ---- small questions ---- */
@@ -165,7 +166,7 @@ feeder_drop(Feeder *feeder, const char *why)
 /* ---- one batch, one transaction ---- */
 
 static void
-feeder_committed(Feeder *feeder)
+feeder_committed(Feeder *feeder, int64_t duplicates)
 {
 	const FeedBatch *batch = feeder->sent;
 
@@ -182,7 +183,8 @@ feeder_committed(Feeder *feeder)
 	}
 	feeder->records += feed_batch_records(batch);
 	feeder->rejected += feed_batch_rejected_count(batch);
-	gauges_committed(&feeder->gauges, batch,
+	feeder->duplicates += duplicates;
+	gauges_committed(&feeder->gauges, batch, duplicates,
 					 (double) (clock_milliseconds() - feeder->sent_at) / 1000);
 	feed_batch_reset(feeder->sent);
 	feeder->sent_state = SENT_NONE;
@@ -222,16 +224,16 @@ feeder_send_filling(Feeder *feeder)
 	return feeder_send(feeder);
 }
 
-/* What follows from an outcome; PENDING is the caller's. */
+/* What follows from an outcome; PENDING is the caller's.  duplicates matters when it is COMMITTED. */
 static DaemonStatus
-feeder_outcome(Feeder *feeder, StoreOutcome outcome)
+feeder_outcome(Feeder *feeder, StoreOutcome outcome, int64_t duplicates)
 {
 	switch (outcome)
 	{
 		case STORE_PENDING:
 			break;
 		case STORE_COMMITTED:
-			feeder_committed(feeder);
+			feeder_committed(feeder, duplicates);
 			break;
 		case STORE_MOVED:
 			log_warning(feeder->log, "positions were moved by another feeder",
@@ -260,7 +262,8 @@ feeder_resolve(Feeder *feeder)
 
 	if (outcome == STORE_COMMITTED)
 		log_info(feeder->log, "batch was committed, though its answer was lost");
-	return outcome == STORE_PENDING ? feeder_send(feeder) : feeder_outcome(feeder, outcome);
+	/* and with it the number of duplicates: topk_pipeline.status has it */
+	return outcome == STORE_PENDING ? feeder_send(feeder) : feeder_outcome(feeder, outcome, 0);
 }
 
 static DaemonStatus
@@ -290,9 +293,14 @@ static DaemonStatus
 feeder_store_turn(Feeder *feeder, bool now)
 {
 	DaemonStatus status = DAEMON_OK;
+	StoreOutcome outcome;
+	int64_t		 duplicates;
 
 	if (feeder->sent_state == SENT_WAITING)
-		status = feeder_outcome(feeder, store_receive(feeder->store, 0));
+	{
+		outcome = store_receive(feeder->store, 0, &duplicates);
+		status = feeder_outcome(feeder, outcome, duplicates);
+	}
 	if (status != DAEMON_OK || clock_milliseconds() < feeder->retry_at)
 		return status;
 	if (!pg_session_connected(feeder->store->session))
@@ -655,6 +663,7 @@ DaemonStatus
 feeder_open(const FeederConfig *config, const FeedSettings *settings, Store *store, const Log *log,
 			Signals *signals, Metrics *metrics, Feeder **feeder)
 {
+	FeedForm form = config->id_field != NULL ? FEED_RECORDS : FEED_SUMMARIES;
 	Feeder *new = calloc(1, sizeof(*new));
 
 	*feeder = NULL;
@@ -669,8 +678,8 @@ feeder_open(const FeederConfig *config, const FeedSettings *settings, Store *sto
 	gauges_open(&new->gauges, metrics, config);
 	new->lost = NOTHING_LOST;
 	backoff_init(&new->backoff, "PostgreSQL");
-	new->filling = feed_batch_create(settings, &config->fields, FEED_SUMMARIES);
-	new->sent = feed_batch_create(settings, &config->fields, FEED_SUMMARIES);
+	new->filling = feed_batch_create(settings, &config->fields, form);
+	new->sent = feed_batch_create(settings, &config->fields, form);
 	if (new->filling == NULL || new->sent == NULL)
 		goto no_memory;
 	if (consumer_open(config, log, &new->consumer) != DAEMON_OK)
@@ -698,6 +707,7 @@ feeder_close(Feeder *feeder)
 	feed_batch_free(feeder->filling);
 	feed_batch_free(feeder->sent);
 	log_info(feeder->log, "stopped", LOG_INTEGER("records", feeder->records),
-			 LOG_INTEGER("rejected", feeder->rejected));
+			 LOG_INTEGER("rejected", feeder->rejected),
+			 LOG_INTEGER("duplicates", feeder->duplicates));
 	free(feeder);
 }

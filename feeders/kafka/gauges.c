@@ -17,6 +17,9 @@ gauges_open(Gauges *gauges, Metrics *metrics, const FeederConfig *config)
 	gauges->config = config;
 	gauges->counted = metrics_counter(metrics, "topk_feeder_records_counted_total",
 									  "Records counted and committed.", NULL);
+	gauges->duplicates =
+		metrics_counter(metrics, "topk_feeder_records_duplicate_total",
+						"Records whose id was seen before, which changed nothing.", NULL);
 	gauges->batches =
 		metrics_counter(metrics, "topk_feeder_batches_total", "Batches committed.", NULL);
 	gauges->dropped = metrics_counter(metrics, "topk_feeder_batches_dropped_total",
@@ -26,11 +29,12 @@ gauges_open(Gauges *gauges, Metrics *metrics, const FeederConfig *config)
 }
 
 void
-gauges_committed(Gauges *gauges, const FeedBatch *batch, double seconds)
+gauges_committed(Gauges *gauges, const FeedBatch *batch, int64_t duplicates, double seconds)
 {
 	int rejected = feed_batch_rejected_count(batch);
 
-	metric_add(gauges->counted, (double) (feed_batch_records(batch) - rejected));
+	metric_add(gauges->counted, (double) (feed_batch_records(batch) - rejected - duplicates));
+	metric_add(gauges->duplicates, (double) duplicates);
 	metric_add(gauges->batches, 1);
 	metric_add(gauges->commit_seconds, seconds);
 	for (int i = 0; i < rejected; i++)

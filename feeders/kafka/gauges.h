@@ -17,6 +17,7 @@ typedef struct Gauges
 	const FeederConfig *config;
 	Metric			   *counted;
 	Metric			   *rejected[FEED_OUT_OF_MEMORY + 1]; /* by reason, made when first met */
+	Metric			   *duplicates;
 	Metric			   *batches;
 	Metric			   *dropped;
 	Metric			   *commit_seconds;
@@ -24,8 +25,9 @@ typedef struct Gauges
 
 extern void gauges_open(Gauges *gauges, Metrics *metrics, const FeederConfig *config);
 
-/* A batch was committed, this many seconds after it was sent. */
-extern void gauges_committed(Gauges *gauges, const FeedBatch *batch, double seconds);
+/* A batch was committed, this many seconds after it was sent; so many of its records were duplicates. */
+extern void gauges_committed(Gauges *gauges, const FeedBatch *batch, int64_t duplicates,
+							 double seconds);
 
 /* A batch was dropped; its records are read again. */
 extern void gauges_dropped(Gauges *gauges);

@@ -12,7 +12,7 @@
 
 #include "daemon/version.h"
 
-/* Error of topk_pipeline.ingest: a position is not the expected one. */
+/* Error of topk_pipeline.ingest and ingest_records: a position is not the expected one. */
 #define STORE_SQLSTATE_MOVED "TK001"
 
 static const PgStatement statement_settings = {
@@ -24,6 +24,7 @@ static const PgStatement statement_positions = {
 static const PgStatement statement_reset_position = {
 	"reset_position", "SELECT topk_pipeline.reset_position($1::text, $2::text, $3::text)"};
 static const PgStatement statement_ingest = {"ingest", FEED_INGEST_SQL};
+static const PgStatement statement_ingest_records = {"ingest_records", FEED_INGEST_RECORDS_SQL};
 
 /* ---- connection ---- */
 
@@ -143,22 +144,27 @@ store_reset_position(Store *store, int32_t shard)
 DaemonStatus
 store_send(Store *store, FeedBatch *batch)
 {
+	const PgStatement *statement =
+		feed_batch_form(batch) == FEED_RECORDS ? &statement_ingest_records : &statement_ingest;
+
 	if (!feed_ingest_prepare(&store->ingest, store->pipeline, store->source, batch))
 	{
 		log_error(store->log, "out of memory");
 		return DAEMON_FATAL;
 	}
-	return pg_send(store->session, &statement_ingest, store->ingest.count, store->ingest.values,
+	return pg_send(store->session, statement, store->ingest.count, store->ingest.values,
 				   store->ingest.lengths, store->ingest.formats);
 }
 
 StoreOutcome
-store_receive(Store *store, int64_t deadline)
+store_receive(Store *store, int64_t deadline, int64_t *duplicates)
 {
 	PGresult	*result = NULL;
 	bool		 finished = false;
 	DaemonStatus status = pg_receive(store->session, deadline, &result, &finished);
+	int			 column = result != NULL ? PQfnumber(result, "duplicates") : -1;
 
+	*duplicates = column >= 0 ? pg_get_bigint(result, 0, column) : 0;
 	PQclear(result);
 	switch (status)
 	{

@@ -61,8 +61,11 @@ extern DaemonStatus store_reset_position(Store *store, int32_t shard);
  */
 extern DaemonStatus store_send(Store *store, FeedBatch *batch);
 
-/* Has the batch that was sent been committed?  Waits until deadline (clock_milliseconds; 0: not at all). */
-extern StoreOutcome store_receive(Store *store, int64_t deadline);
+/*
+ * Has the batch that was sent been committed?  Waits until deadline (clock_milliseconds; 0: not
+ * at all).  On COMMITTED *duplicates is how many of its records were seen before.
+ */
+extern StoreOutcome store_receive(Store *store, int64_t deadline, int64_t *duplicates);
 
 /*
  * After STORE_FAILED and a new connection: what became of the batch?  COMMITTED; PENDING

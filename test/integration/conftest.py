@@ -5,6 +5,7 @@
     topic       the name of a fresh topic with 4 partitions
     table       the name of a fresh DynamoDB table
     daemon      daemon(program, arguments, env, ready=...): starts build/PROGRAM, ended after the test
+    feed        a topic and the pipeline that topk-kafka-feeder feeds from it (kafka_feed.py)
 """
 
 import itertools
@@ -17,6 +18,7 @@ import pytest
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
 from demo.stack import Stack, exit_on_signals  # noqa: E402
+from kafka_feed import Feed  # noqa: E402
 
 numbers = itertools.count(1)
 
@@ -116,3 +118,8 @@ def daemon(stack):
     yield start
     for process in started:
         process.close()
+
+
+@pytest.fixture
+def feed(kafka, database, topic, daemon):
+    return Feed(kafka, database, topic, daemon)

@@ -1,10 +1,9 @@
 """topk-kafka-feeder and a broker of three nodes, of which one dies."""
 
-
 import pytest
 
 from demo.servers.kafka import Kafka
-from test_kafka_feeder import Feed, edition, wait_until
+from kafka_feed import Feed, edition, wait_until
 
 LEADERS_KILLED = edition(1, 20)
 

@@ -7,25 +7,18 @@ import re
 import threading
 import time
 import urllib.request
-from collections import Counter
 from contextlib import contextmanager
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
 
 import pytest
-from confluent_kafka import Producer, TopicPartition
+from confluent_kafka import TopicPartition
 
 from blackhole import BlackHole
+from kafka_feed import PIPELINE, edition, event, now_ms, wait_until
 from proxy import CuttingProxy
 
 CHECKOUT = Path(__file__).resolve().parents[2]
-PIPELINE = "recently_interacted"
-
-
-def edition(check, soak):
-    """A number for `make check`, or for `make soak`."""
-    return soak if os.environ.get("SOAK") else check
-
 
 KILLS = edition(20, 200)
 KILL_RECORDS = edition(1_000_000, 5_000_000)
@@ -34,88 +27,6 @@ ZOMBIES = edition(1, 50)
 RESTARTS = edition(1, 34)  # of PostgreSQL, in each of three ways
 CUTS = edition(10, 1000)
 BLACKHOLES = edition(1, 20)
-
-
-def now_ms():
-    return int(time.time() * 1000)
-
-
-def event(entity, **fields):
-    return json.dumps({"entity_id": entity, "user_id": "u-7", "source": "kafka", **fields})
-
-
-def wait_until(condition, timeout=30, what="the condition"):
-    deadline = time.monotonic() + timeout
-    while not (value := condition()):
-        assert time.monotonic() < deadline, f"{what} did not come true within {timeout} s"
-        time.sleep(0.01)
-    return value
-
-
-class Feed:
-    """One topic, the pipeline that is fed from it, and what was sent."""
-
-    def __init__(self, kafka, database, topic, daemon):
-        self.kafka, self.database, self.topic, self.daemon = kafka, database, topic, daemon
-        self.producer = Producer({"bootstrap.servers": kafka.brokers, "linger.ms": 5, "log_level": 0,
-                                  "queue.buffering.max.messages": 1_000_000,
-                                  "enable.idempotence": True})
-        self.sent = Counter()
-        database.query("SELECT topk_pipeline.create(%s)", PIPELINE)
-
-    def start(self, *arguments, ready="partitions assigned", **env):
-        return self.daemon("topk-kafka-feeder",
-                           ["--topic", self.topic, "--group", self.topic, *arguments],
-                           env={"TOPK_DSN": self.database.dsn, **env}, ready=ready)
-
-    def start_static(self, *arguments, member="a", **options):
-        """As a static member of the group, which may come back at once after a kill -9."""
-        return self.start("-X", f"group.instance.id={member}", *arguments, **options)
-
-    def send(self, value, partition=0, key=None, time_ms=None):
-        """One record of any content."""
-        self.producer.produce(self.topic, value, key=key, partition=partition, timestamp=time_ms or now_ms())
-        self.producer.poll(0)
-
-    def send_events(self, count, entities=1000, partitions=4):
-        """Good events for random entities, remembered in .sent."""
-        for number in range(count):
-            entity = f"e{int(random.paretovariate(0.3)) % entities}"
-            self.send(event(entity), number % partitions)
-            self.sent[entity] += 1
-        assert self.producer.flush(60) == 0
-
-    def counted(self):
-        """What the pipeline says of the last two days (midnight may fall into a test)."""
-        return Counter(dict(self.database.query(
-            "SELECT item, lower_bound FROM topk_pipeline.top(%s, 1000, days => 2)", PIPELINE)))
-
-    def total(self):
-        return self.database.query("SELECT coalesce(sum(records), 0)::bigint "
-                                   "FROM topk_pipeline.window_summary")[0][0]
-
-    def position(self):
-        """The sum of the stored positions, which is the number of records that were dealt with."""
-        return self.database.query("SELECT coalesce(sum(position), 0)::bigint "
-                                   "FROM topk_pipeline.source_position")[0][0]
-
-    def await_position(self, position, timeout=60):
-        wait_until(lambda: self.position() >= position, timeout, f"position {position}")
-
-    def check_exact(self):
-        """Every record that was sent is counted, once."""
-        sent = sum(self.sent.values())
-        self.await_position(sent)
-        assert self.position() == sent
-        assert self.total() == sent
-        assert self.counted() == self.sent
-        assert self.database.query("SELECT topk_is_exact(topk_pipeline.summary(%s, days => 2))",
-                                   PIPELINE) == [(True,)]
-
-
-@pytest.fixture
-def feed(kafka, database, topic, daemon):
-    return Feed(kafka, database, topic, daemon)
 
 
 # ---- counting ----

@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 from confluent_kafka.admin import NewPartitions
 
+from kafka_feed import PIPELINE, Feed, edition, wait_until
 from test_ddb_sync import TODAY, sync  # noqa: F401
-from test_kafka_feeder import PIPELINE, Feed, edition, feed, wait_until  # noqa: F401
 
 CHECKOUT = Path(__file__).resolve().parents[2]
 OPERATIONS = CHECKOUT / "docs" / "operations.md"
@@ -26,7 +26,7 @@ def test_alerts_name_metrics_that_exist():
     assert {name for name in named if not re.search(rf'"(# HELP )?{name}["{{ ]', code)} == set()
 
 
-def test_a_restored_database_reads_again_what_came_after_the_backup(feed, postgres):  # noqa: F811
+def test_a_restored_database_reads_again_what_came_after_the_backup(feed, postgres):
     feed.send_events(1000)
     assert feed.start("--once", ready=None).wait(30) == 0
     original, backup = feed.database, f"{feed.database.name}_backup"
@@ -47,7 +47,7 @@ def test_a_restored_database_reads_again_what_came_after_the_backup(feed, postgr
         postgres._run("dropdb", "--force", backup)
 
 
-def test_feeders_of_two_groups_count_nothing_twice(feed):  # noqa: F811
+def test_feeders_of_two_groups_count_nothing_twice(feed):
     feeders = [feed.start("--group", f"{feed.topic}-{number}", "--batch-records", "100") for number in range(2)]
     for _ in range(20):
         feed.send_events(500)
@@ -56,7 +56,7 @@ def test_feeders_of_two_groups_count_nothing_twice(feed):  # noqa: F811
     assert all(feeder.process.running() for feeder in feeders)
 
 
-def test_a_topic_made_anew(feed, kafka):  # noqa: F811
+def test_a_topic_made_anew(feed, kafka):
     feed.send_events(100)
     assert feed.start("--once", ready=None).wait(30) == 0
     kafka.delete_topic(feed.topic)
@@ -87,7 +87,7 @@ def small_disk(postgres, tmp_path):
     subprocess.run(["umount", folder], check=True)
 
 
-def test_a_full_disk_is_waited_for(feed, small_disk):  # noqa: F811
+def test_a_full_disk_is_waited_for(feed, small_disk):
     feed.database.query(f"CREATE TABLESPACE small LOCATION '{small_disk}'")
     try:
         feed.database.query("ALTER TABLE topk_pipeline.slot SET TABLESPACE small")
@@ -111,7 +111,7 @@ def test_a_full_disk_is_waited_for(feed, small_disk):  # noqa: F811
         feed.database.query("DROP TABLESPACE small")
 
 
-def test_a_partition_that_is_added(feed, kafka):  # noqa: F811
+def test_a_partition_that_is_added(feed, kafka):
     feed.start("-X", "topic.metadata.refresh.interval.ms=500")
     feed.send_events(40)
     feed.check_exact()
@@ -121,7 +121,7 @@ def test_a_partition_that_is_added(feed, kafka):  # noqa: F811
     feed.check_exact()
 
 
-def test_sigterm_while_kafka_is_away(feed, kafka):  # noqa: F811
+def test_sigterm_while_kafka_is_away(feed, kafka):
     feeder = feed.start()
     kafka.kill()
     try:
