@@ -355,20 +355,23 @@ CREATE TABLE topk_pipeline.rejected_record
 (
 	rejected_id			bigint GENERATED ALWAYS AS IDENTITY,
 	pipeline			text COLLATE "C" NOT NULL,
-	source				text NOT NULL,
-	shard				text NOT NULL,
+	source				text COLLATE "C" NOT NULL,
+	shard				text COLLATE "C" NOT NULL,
 	position			numeric NOT NULL,
 	event_time			timestamptz,
 	reason				text NOT NULL,
 	detail				text,
 	message_key			bytea,
 	payload				bytea,
+	header_names		bytea[],
+	header_values		bytea[],
 	rejected_at			timestamptz NOT NULL DEFAULT now()
 )
 PARTITION BY RANGE (pipeline, rejected_at);
 COMMENT ON TABLE topk_pipeline.rejected_record IS
 	'records that could not be counted, whole, kept for the retention; a partition a day';
 COMMENT ON COLUMN topk_pipeline.rejected_record.position IS 'where it stands in its shard; numeric, since Kinesis has positions of 185 bits';
+COMMENT ON COLUMN topk_pipeline.rejected_record.header_names IS 'the message''s headers, in their order, as bytes; null if it has none';
 
 CREATE FUNCTION topk_pipeline.rejected_day(at timestamptz) RETURNS bigint
 LANGUAGE sql IMMUTABLE
@@ -381,17 +384,20 @@ LANGUAGE plpgsql
 SET search_path FROM CURRENT
 AS $$
 BEGIN
-	PERFORM add_partition('rejected_record', p.pipeline_id, p.name, rejected_day(now()), 86400);
+	PERFORM add_partition('rejected_record', p.pipeline_id, p.name, rejected_day(now()), 86400,
+		', UNIQUE (source, shard, rejected_id)');
 END
 $$;
 COMMENT ON FUNCTION topk_pipeline.prepare_rejected IS 'internal: make room for today''s rejected records';
 
 CREATE FUNCTION topk_pipeline.reject(pipeline text, source text,
 	shards text[], positions text[], times timestamptz[],
-	reasons text[], details text[], keys bytea[], payloads bytea[], fresh boolean[] DEFAULT '{}')
+	reasons text[], details text[], keys bytea[], payloads bytea[],
+	header_records bigint[], header_names bytea[], header_values bytea[], fresh boolean[] DEFAULT '{}')
 RETURNS bigint
 LANGUAGE plpgsql
 SET search_path FROM CURRENT
+SET enable_hashjoin = on
 AS $$
 #variable_conflict use_column
 DECLARE
@@ -400,13 +406,20 @@ BEGIN
 	PERFORM check_lengths('rejected_*',
 		cardinality(shards), cardinality(positions), cardinality(times),
 		cardinality(reasons), cardinality(details), cardinality(keys), cardinality(payloads));
+	PERFORM check_lengths('rejected_header_*',
+		cardinality(header_records), cardinality(reject.header_names), cardinality(reject.header_values));
 	INSERT INTO rejected_record
-		   (pipeline, source, shard, position, event_time, reason, detail, message_key, payload)
+		   (pipeline, source, shard, position, event_time, reason, detail, message_key, payload, header_names, header_values)
 	SELECT reject.pipeline, reject.source,
-		   r.shard, r.position::numeric, r.event_time, r.reason, r.detail, r.message_key, r.payload
+		   r.shard, r.position::numeric, r.event_time, r.reason, r.detail, r.message_key, r.payload, h.names, h.values
 	  FROM unnest(shards, positions, times, reasons, details, keys, payloads, fresh)
-		   AS r (shard, position, event_time, reason, detail, message_key, payload, fresh)
-	 WHERE r.fresh IS NOT FALSE;
+		   WITH ORDINALITY AS r (shard, position, event_time, reason, detail, message_key, payload, fresh, place)
+	  LEFT JOIN (SELECT o.record, array_agg(o.name ORDER BY o.place) AS names, array_agg(o.value ORDER BY o.place) AS values
+				   FROM unnest(header_records, reject.header_names, reject.header_values)
+						WITH ORDINALITY AS o (record, name, value, place)
+				  GROUP BY o.record) AS h ON h.record = r.place
+	 WHERE r.fresh IS NOT FALSE
+	 ORDER BY r.place;
 	GET DIAGNOSTICS kept = ROW_COUNT;
 	RETURN kept;
 END
@@ -625,7 +638,8 @@ CREATE FUNCTION topk_pipeline.ingest(pipeline text, source text,
 	rejected_shards text[] DEFAULT '{}', rejected_positions text[] DEFAULT '{}',
 	rejected_times timestamptz[] DEFAULT '{}', rejected_reasons text[] DEFAULT '{}',
 	rejected_details text[] DEFAULT '{}', rejected_keys bytea[] DEFAULT '{}',
-	rejected_payloads bytea[] DEFAULT '{}')
+	rejected_payloads bytea[] DEFAULT '{}', rejected_header_records bigint[] DEFAULT '{}',
+	rejected_header_names bytea[] DEFAULT '{}', rejected_header_values bytea[] DEFAULT '{}')
 RETURNS void
 LANGUAGE plpgsql SECURITY DEFINER
 SET search_path FROM CURRENT
@@ -657,7 +671,8 @@ BEGIN
 	PERFORM move_positions(p.pipeline_id, source, shards, from_positions, to_positions);
 	PERFORM count_windows(p, keys, buckets, records, summaries);
 	PERFORM reject(p.name, source, rejected_shards, rejected_positions, rejected_times,
-		rejected_reasons, rejected_details, rejected_keys, rejected_payloads);
+		rejected_reasons, rejected_details, rejected_keys, rejected_payloads,
+		rejected_header_records, rejected_header_names, rejected_header_values);
 END
 $$;
 COMMENT ON FUNCTION topk_pipeline.ingest IS
@@ -701,6 +716,8 @@ CREATE FUNCTION topk_pipeline.ingest_records(pipeline text, source text,
 	rejected_details text[] DEFAULT '{}', rejected_keys bytea[] DEFAULT '{}',
 	rejected_payloads bytea[] DEFAULT '{}',
 	rejected_ids text[] DEFAULT '{}', rejected_id_times timestamptz[] DEFAULT '{}',
+	rejected_header_records bigint[] DEFAULT '{}',
+	rejected_header_names bytea[] DEFAULT '{}', rejected_header_values bytea[] DEFAULT '{}',
 	OUT counted bigint, OUT duplicates bigint, OUT rejected bigint)
 LANGUAGE plpgsql SECURITY DEFINER
 SET search_path FROM CURRENT
@@ -739,7 +756,8 @@ BEGIN
 	fresh := remember(p, ids || rejected_ids, times, earliest, latest);
 	counted := count_records(p, keys, buckets, items, weights, fresh[:cardinality(ids)]);
 	rejected := reject(p.name, source, rejected_shards, rejected_positions, rejected_times,
-		rejected_reasons, rejected_details, rejected_keys, rejected_payloads, fresh[cardinality(ids) + 1:]);
+		rejected_reasons, rejected_details, rejected_keys, rejected_payloads,
+		rejected_header_records, rejected_header_names, rejected_header_values, fresh[cardinality(ids) + 1:]);
 	duplicates := cardinality(fresh) - counted - rejected;
 	IF duplicates > 0 THEN
 		PERFORM count_duplicates(p.pipeline_id, duplicates);
@@ -766,9 +784,11 @@ COMMENT ON FUNCTION topk_pipeline.readable IS 'bytes as text, with escapes if th
 
 CREATE VIEW topk_pipeline.rejected AS
 SELECT pipeline, rejected_at, source, shard, position, event_time, reason, detail,
-	   topk_pipeline.readable(payload) AS payload
+	   topk_pipeline.readable(payload) AS payload,
+	   (SELECT string_agg(topk_pipeline.readable(h.name) || coalesce(': ' || topk_pipeline.readable(h.value), ''), E'\n' ORDER BY h.place)
+		  FROM unnest(header_names, header_values) WITH ORDINALITY AS h (name, value, place)) AS headers
   FROM topk_pipeline.rejected_record;
-COMMENT ON VIEW topk_pipeline.rejected IS 'rejected records, their payloads as text';
+COMMENT ON VIEW topk_pipeline.rejected IS 'rejected records, their payloads and headers as text';
 
 CREATE FUNCTION topk_pipeline.pointer_path(pointer text) RETURNS text[]
 LANGUAGE plpgsql IMMUTABLE STRICT
@@ -856,6 +876,85 @@ END
 $$;
 COMMENT ON FUNCTION topk_pipeline.replay IS
 	'count rejected records that can be counted now, with entity, key and weight at these JSON Pointers, and forget them; the others stay';
+
+/* ---- rejected records, sent elsewhere too ---- */
+
+/*
+ * How far those of each shard have been sent to a dead-letter queue.  The
+ * batches of a shard wait for each other at its position, so rejected_id grows
+ * in the order of their commits: what is not sent is all above this.
+ */
+CREATE TABLE topk_pipeline.dead_letter_position
+(
+	pipeline_id			int NOT NULL REFERENCES topk_pipeline.pipeline ON DELETE CASCADE,
+	source				text COLLATE "C" NOT NULL,
+	shard				text COLLATE "C" NOT NULL,
+	rejected_id			bigint NOT NULL,
+	updated_at			timestamptz NOT NULL,
+	PRIMARY KEY (pipeline_id, source, shard)
+)
+WITH (fillfactor = 50);
+COMMENT ON TABLE topk_pipeline.dead_letter_position IS
+	'the last rejected record of each shard that was sent to a dead-letter queue; a shard without a row has sent none';
+
+/* Payloads may be large: the loop, and what it holds, ends with the first record beyond max_bytes. */
+CREATE FUNCTION topk_pipeline.dead_letters(pipeline text, source text, shards text[],
+	max_records int DEFAULT 1000, max_bytes bigint DEFAULT 8388608)
+RETURNS TABLE (rejected_id bigint, shard text, "position" text, event_time timestamptz, reason text, detail text,
+	message_key bytea, payload bytea, header_names bytea[], header_values bytea[])
+LANGUAGE plpgsql STABLE SECURITY DEFINER
+SET search_path FROM CURRENT
+SET plan_cache_mode = force_generic_plan
+SET enable_seqscan = off
+SET enable_bitmapscan = off
+SET jit = off
+AS $$
+#variable_conflict use_column
+DECLARE
+	p			topk_pipeline.pipeline := find(dead_letters.pipeline);
+	bytes		bigint := 0;
+BEGIN
+	FOR rejected_id, shard, position, event_time, reason, detail, message_key, payload, header_names, header_values IN
+		SELECT r.rejected_id, r.shard, r.position, r.event_time, r.reason, r.detail,
+			   r.message_key, r.payload, r.header_names, r.header_values
+		  FROM unnest(shards) AS s (shard)
+		  LEFT JOIN dead_letter_position AS d
+			ON d.pipeline_id = p.pipeline_id AND d.source = dead_letters.source AND d.shard = s.shard COLLATE "C",
+			   LATERAL (SELECT * FROM rejected_record AS o
+						 WHERE o.pipeline = p.name AND o.source = dead_letters.source AND o.shard = s.shard COLLATE "C"
+						   AND o.rejected_id > coalesce(d.rejected_id, 0)
+						 ORDER BY o.rejected_id LIMIT max_records) AS r
+		 LIMIT max_records
+	LOOP
+		RETURN NEXT;
+		bytes := bytes + coalesce(octet_length(payload), 0) + coalesce(octet_length(message_key), 0)
+			+ coalesce((SELECT sum(octet_length(h.value)) FROM unnest(header_values) AS h (value)), 0);
+		EXIT WHEN bytes >= max_bytes;
+	END LOOP;
+END
+$$;
+COMMENT ON FUNCTION topk_pipeline.dead_letters IS
+	'rejected records of these shards that were not sent to a dead-letter queue yet, each shard''s in their order; report with dead_letters_sent()';
+
+CREATE FUNCTION topk_pipeline.dead_letters_sent(pipeline text, source text, shards text[], rejected_ids bigint[])
+RETURNS void
+LANGUAGE plpgsql SECURITY DEFINER
+SET search_path FROM CURRENT
+AS $$
+#variable_conflict use_column
+DECLARE
+	p			topk_pipeline.pipeline := find(dead_letters_sent.pipeline);
+BEGIN
+	PERFORM check_lengths('shards, rejected_ids', cardinality(shards), cardinality(rejected_ids));
+	INSERT INTO dead_letter_position AS d (pipeline_id, source, shard, rejected_id, updated_at)
+	SELECT p.pipeline_id, dead_letters_sent.source, s.shard, max(s.rejected_id), now()
+	  FROM unnest(shards, rejected_ids) AS s (shard, rejected_id)
+	 GROUP BY s.shard ORDER BY s.shard COLLATE "C"
+		ON CONFLICT ON CONSTRAINT dead_letter_position_pkey
+		DO UPDATE SET rejected_id = greatest(d.rejected_id, excluded.rejected_id), updated_at = excluded.updated_at;
+END
+$$;
+COMMENT ON FUNCTION topk_pipeline.dead_letters_sent IS 'what dead_letters() gave of these shards, up to these rejected_ids, was sent';
 
 /* ---- reading ---- */
 
@@ -1383,6 +1482,7 @@ SELECT pg_catalog.pg_extension_config_dump('topk_pipeline.slot', '');
 SELECT pg_catalog.pg_extension_config_dump('topk_pipeline.slot_slot_id_seq', '');
 SELECT pg_catalog.pg_extension_config_dump('topk_pipeline.source_position', '');
 SELECT pg_catalog.pg_extension_config_dump('topk_pipeline.rejected_record_rejected_id_seq', '');
+SELECT pg_catalog.pg_extension_config_dump('topk_pipeline.dead_letter_position', '');
 SELECT pg_catalog.pg_extension_config_dump('topk_pipeline.duplicate_count', '');
 SELECT pg_catalog.pg_extension_config_dump('topk_pipeline.duplicate_count_duplicate_count_id_seq', '');
 SELECT pg_catalog.pg_extension_config_dump('topk_pipeline.mirror', '');

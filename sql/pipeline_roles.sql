@@ -29,6 +29,7 @@ GRANT USAGE ON SCHEMA topk_pipeline TO regress_topk_writer, regress_topk_reader,
 GRANT EXECUTE ON FUNCTION topk_pipeline.settings, topk_pipeline.positions, topk_pipeline.ingest, topk_pipeline.ingest_records,
 						  topk_pipeline.reset_position
    TO regress_topk_writer;
+GRANT EXECUTE ON FUNCTION topk_pipeline.dead_letters, topk_pipeline.dead_letters_sent TO regress_topk_writer;
 GRANT EXECUTE ON FUNCTION topk_pipeline.top, topk_pipeline.top_keys, topk_pipeline.summary,
 						  topk_pipeline.bucket, topk_pipeline.window_start
    TO regress_topk_reader;
@@ -51,6 +52,8 @@ SELECT topk_pipeline.ingest('roles', 'kafka:clicks', '{0}', '{NULL}', '{3}', '{g
 							ARRAY[summaries.topk_build('{a}', '{2}', 50)],
 							'{0}', '{2}', '{NULL}', '{invalid JSON}', '{NULL}', '{NULL}', '{NULL}');
 SELECT topk_pipeline.reset_position('roles', 'kafka:clicks', '1', 5);
+SELECT topk_pipeline.dead_letters_sent('roles', 'kafka:clicks', '{0}', ARRAY[rejected_id])
+  FROM topk_pipeline.dead_letters('roles', 'kafka:clicks', '{0}');
 SELECT * FROM topk_pipeline.ingest_records('roles', 'kinesis:clicks', '{}', '{}', '{}',
 	'{r1,r2}', ARRAY[now() - interval '20 hours', now()], '{global,global}', '{20000,20000}', '{b,b}', '{1,1}',
 	'{0}', '{7}', ARRAY[now()], '{missing_entity}', '{NULL}', '{NULL}', ARRAY['{"id":"c"}'::bytea], '{r3}', ARRAY[now()]);
@@ -76,6 +79,7 @@ SELECT * FROM topk_pipeline.slot;
 SELECT * FROM topk_pipeline.seen_record;
 SELECT * FROM topk_pipeline.rejected;
 DELETE FROM topk_pipeline.source_position;
+UPDATE topk_pipeline.dead_letter_position SET rejected_id = 1;
 SELECT topk_pipeline.create('mine');
 SELECT topk_pipeline.drop('roles');
 SELECT topk_pipeline.top('roles');
@@ -86,6 +90,7 @@ SELECT * FROM topk_pipeline.rejected_record;
 SELECT * FROM topk_pipeline.pipeline;
 SELECT * FROM topk_pipeline.replay('roles');
 SELECT topk_pipeline.ingest('roles', 'by hand', '{}', '{}', '{}', '{}', '{}', '{}', '{}');
+SELECT * FROM topk_pipeline.dead_letters('roles', 'kafka:clicks', '{0}');
 SELECT topk_pipeline.mirror_claim('roles');
 SET ROLE regress_topk_mirror;
 SELECT * FROM topk_pipeline.window_summary;

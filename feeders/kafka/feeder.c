@@ -521,6 +521,25 @@ feeder_rebalance(Feeder *feeder)
 
 /* ---- reading ---- */
 
+/* The headers of a message whose record was rejected: of others nobody needs them. */
+static bool
+feeder_keep_headers(Feeder *feeder, const rd_kafka_message_t *message)
+{
+	rd_kafka_headers_t *headers;
+	const char		   *name;
+	const void		   *value;
+	size_t				length;
+	bool				kept = true;
+
+	if (rd_kafka_message_headers(message, &headers) != RD_KAFKA_RESP_ERR_NO_ERROR)
+		return true;
+	for (size_t i = 0; kept && rd_kafka_header_get_all(headers, i, &name, &value, &length) ==
+								   RD_KAFKA_RESP_ERR_NO_ERROR;
+		 i++)
+		kept = feed_batch_keep_header(feeder->filling, name, strlen(name), value, length);
+	return kept;
+}
+
 static DaemonStatus
 feeder_take(Feeder *feeder, Partition *partition, const rd_kafka_message_t *message, int64_t now)
 {
@@ -532,6 +551,7 @@ feeder_take(Feeder *feeder, Partition *partition, const rd_kafka_message_t *mess
 										.key_length = message->key_len,
 										.payload = message->payload,
 										.payload_length = message->len};
+	int						  rejected = feed_batch_rejected_count(feeder->filling);
 	char					  name[16];
 
 	if (partition->shard == PARTITION_NO_SHARD)
@@ -540,7 +560,9 @@ feeder_take(Feeder *feeder, Partition *partition, const rd_kafka_message_t *mess
 		partition->shard = feed_batch_shard(feeder->filling, name, partition->tip);
 	}
 	record.shard = partition->shard;
-	if (partition->shard == PARTITION_NO_SHARD || !feed_batch_take(feeder->filling, &record, now))
+	if (partition->shard == PARTITION_NO_SHARD || !feed_batch_take(feeder->filling, &record, now) ||
+		(feed_batch_rejected_count(feeder->filling) > rejected &&
+		 !feeder_keep_headers(feeder, message)))
 	{
 		log_error(feeder->log, "out of memory");
 		return DAEMON_FATAL;

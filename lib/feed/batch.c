@@ -56,6 +56,10 @@ struct FeedBatch
 	FeedRejected *rejected;
 	int			  rejected_count;
 	int			  rejected_room;
+
+	FeedHeader *headers;
+	int			header_count;
+	int			header_room;
 };
 
 FeedBatch *
@@ -97,6 +101,8 @@ feed_batch_reset(FeedBatch *batch)
 	}
 	for (int i = 0; i < batch->rejected_count; i++)
 		free(batch->rejected[i].memory);
+	for (int i = 0; i < batch->header_count; i++)
+		free(batch->headers[i].memory);
 	batch->counted = NULL;
 	batch->counted_end = &batch->counted;
 	batch->windows = NULL;
@@ -105,6 +111,7 @@ feed_batch_reset(FeedBatch *batch)
 	batch->bytes = 0;
 	batch->shard_count = 0;
 	batch->rejected_count = 0;
+	batch->header_count = 0;
 }
 
 void
@@ -115,6 +122,7 @@ feed_batch_free(FeedBatch *batch)
 	feed_batch_reset(batch);
 	free(batch->shards);
 	free(batch->rejected);
+	free(batch->headers);
 	free(batch);
 }
 
@@ -388,6 +396,31 @@ batch_reject(FeedBatch *batch, const FeedRecord *record, int64_t time, FeedReaso
 }
 
 bool
+feed_batch_keep_header(FeedBatch *batch, const char *name, size_t name_length, const void *value,
+					   size_t value_length)
+{
+	FeedHeader *header =
+		batch_grow(batch->headers, batch->header_count, &batch->header_room, sizeof(*header));
+	char *memory;
+
+	if (header == NULL)
+		return false;
+	batch->headers = header;
+	memory = malloc(name_length + value_length + 1);
+	if (memory == NULL)
+		return false;
+	header += batch->header_count++;
+	*header = (FeedHeader) {.rejected = batch->rejected_count - 1,
+							.name_length = name_length,
+							.value_length = value_length,
+							.memory = memory};
+	header->name = batch_copy(&memory, name, name_length);
+	header->value = batch_copy(&memory, value, value_length);
+	batch->bytes += sizeof(*header) + name_length + value_length;
+	return true;
+}
+
+bool
 feed_batch_take(FeedBatch *batch, const FeedRecord *record, int64_t now)
 {
 	char	   detail[FEED_DETAIL_SIZE];
@@ -473,6 +506,18 @@ const FeedRejected *
 feed_batch_rejected(const FeedBatch *batch)
 {
 	return batch->rejected;
+}
+
+int
+feed_batch_header_count(const FeedBatch *batch)
+{
+	return batch->header_count;
+}
+
+const FeedHeader *
+feed_batch_headers(const FeedBatch *batch)
+{
+	return batch->headers;
 }
 
 const FeedSettings *

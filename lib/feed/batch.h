@@ -112,6 +112,17 @@ typedef struct FeedRejected
 	char	  *memory;	/* owns detail, key, payload and id */
 } FeedRejected;
 
+/* A header of a message that was rejected; their list is in the order of the records. */
+typedef struct FeedHeader
+{
+	int			rejected; /* index of the record */
+	const char *name;
+	size_t		name_length;
+	const void *value; /* NULL: none */
+	size_t		value_length;
+	char	   *memory; /* owns both */
+} FeedHeader;
+
 typedef struct FeedBatch FeedBatch;
 
 /*
@@ -138,6 +149,13 @@ extern int feed_batch_shard(FeedBatch *batch, const char *name, int64_t from);
  */
 extern bool feed_batch_take(FeedBatch *batch, const FeedRecord *record, int64_t now);
 
+/*
+ * Keep a header of the message with the record that was rejected last; value may
+ * be NULL.  Returns false when out of memory.
+ */
+extern bool feed_batch_keep_header(FeedBatch *batch, const char *name, size_t name_length,
+								   const void *value, size_t value_length);
+
 /* Move a shard over positions that hold no records. */
 extern void feed_batch_advance(FeedBatch *batch, int shard, int64_t to);
 
@@ -152,6 +170,8 @@ extern const FeedWindow	  *feed_batch_windows(const FeedBatch *batch); /* a list
 extern const FeedCounted  *feed_batch_counted(const FeedBatch *batch); /* a list; NULL: none */
 extern int				   feed_batch_rejected_count(const FeedBatch *batch);
 extern const FeedRejected *feed_batch_rejected(const FeedBatch *batch);
+extern int				   feed_batch_header_count(const FeedBatch *batch);
+extern const FeedHeader	  *feed_batch_headers(const FeedBatch *batch);
 extern const FeedSettings *feed_batch_settings(const FeedBatch *batch);
 
 #endif /* FEED_BATCH_H */

@@ -32,7 +32,10 @@ typedef enum IngestArray
 	INGEST_REJECTED_KEYS,
 	INGEST_REJECTED_PAYLOADS,
 	INGEST_REJECTED_IDS,
-	INGEST_REJECTED_ID_TIMES
+	INGEST_REJECTED_ID_TIMES,
+	INGEST_REJECTED_HEADER_RECORDS,
+	INGEST_REJECTED_HEADER_NAMES,
+	INGEST_REJECTED_HEADER_VALUES
 } IngestArray;
 
 static const uint32_t ingest_element_types[FEED_INGEST_ARRAYS] = {
@@ -55,17 +58,32 @@ static const uint32_t ingest_element_types[FEED_INGEST_ARRAYS] = {
 	[INGEST_REJECTED_PAYLOADS] = PGARRAY_BYTEA,
 	[INGEST_REJECTED_IDS] = PGARRAY_TEXT,
 	[INGEST_REJECTED_ID_TIMES] = PGARRAY_TIMESTAMPTZ,
+	[INGEST_REJECTED_HEADER_RECORDS] = PGARRAY_BIGINT,
+	[INGEST_REJECTED_HEADER_NAMES] = PGARRAY_BYTEA,
+	[INGEST_REJECTED_HEADER_VALUES] = PGARRAY_BYTEA,
 };
 
 /* What follows pipeline and source, in the functions' order. */
 #define INGEST_FIRST_ARRAY 2
 
 static const IngestArray ingest_of_summaries[] = {
-	INGEST_SHARDS,		   INGEST_FROM_POSITIONS,	 INGEST_TO_POSITIONS,
-	INGEST_KEYS,		   INGEST_BUCKETS,			 INGEST_RECORDS,
-	INGEST_SUMMARIES,	   INGEST_REJECTED_SHARDS,	 INGEST_REJECTED_POSITIONS,
-	INGEST_REJECTED_TIMES, INGEST_REJECTED_REASONS,	 INGEST_REJECTED_DETAILS,
-	INGEST_REJECTED_KEYS,  INGEST_REJECTED_PAYLOADS,
+	INGEST_SHARDS,
+	INGEST_FROM_POSITIONS,
+	INGEST_TO_POSITIONS,
+	INGEST_KEYS,
+	INGEST_BUCKETS,
+	INGEST_RECORDS,
+	INGEST_SUMMARIES,
+	INGEST_REJECTED_SHARDS,
+	INGEST_REJECTED_POSITIONS,
+	INGEST_REJECTED_TIMES,
+	INGEST_REJECTED_REASONS,
+	INGEST_REJECTED_DETAILS,
+	INGEST_REJECTED_KEYS,
+	INGEST_REJECTED_PAYLOADS,
+	INGEST_REJECTED_HEADER_RECORDS,
+	INGEST_REJECTED_HEADER_NAMES,
+	INGEST_REJECTED_HEADER_VALUES,
 };
 
 static const IngestArray ingest_of_records[] = {
@@ -87,6 +105,9 @@ static const IngestArray ingest_of_records[] = {
 	INGEST_REJECTED_PAYLOADS,
 	INGEST_REJECTED_IDS,
 	INGEST_REJECTED_ID_TIMES,
+	INGEST_REJECTED_HEADER_RECORDS,
+	INGEST_REJECTED_HEADER_NAMES,
+	INGEST_REJECTED_HEADER_VALUES,
 };
 
 _Static_assert(INGEST_FIRST_ARRAY + sizeof(ingest_of_summaries) / sizeof(IngestArray) ==
@@ -175,6 +196,23 @@ ingest_add_rejected(FeedIngest *ingest, const FeedBatch *batch)
 }
 
 static void
+ingest_add_headers(FeedIngest *ingest, const FeedBatch *batch)
+{
+	for (int i = 0; i < feed_batch_header_count(batch); i++)
+	{
+		const FeedHeader *header = &feed_batch_headers(batch)[i];
+
+		/* SQL counts from 1 */
+		pgarray_append_bigint(&ingest->arrays[INGEST_REJECTED_HEADER_RECORDS],
+							  header->rejected + 1);
+		pgarray_append(&ingest->arrays[INGEST_REJECTED_HEADER_NAMES], header->name,
+					   header->name_length);
+		pgarray_append(&ingest->arrays[INGEST_REJECTED_HEADER_VALUES], header->value,
+					   header->value_length);
+	}
+}
+
+static void
 ingest_put_text(FeedIngest *ingest, const char *text)
 {
 	ingest->values[ingest->count] = text;
@@ -212,6 +250,7 @@ feed_ingest_prepare(FeedIngest *ingest, const char *pipeline, const char *source
 	ingest_put_text(ingest, source);
 	ingest_add_shards(ingest, batch);
 	ingest_add_rejected(ingest, batch);
+	ingest_add_headers(ingest, batch);
 	if (feed_batch_form(batch) == FEED_RECORDS)
 	{
 		ingest_add_records(ingest, batch);

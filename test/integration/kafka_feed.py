@@ -52,9 +52,9 @@ class Feed:
         """As a static member of the group, which may come back at once after a kill -9."""
         return self.start("-X", f"group.instance.id={member}", *arguments, **options)
 
-    def send(self, value, partition=0, key=None, time_ms=None):
+    def send(self, value, partition=0, key=None, time_ms=None, headers=None):
         """One record of any content."""
-        self.producer.produce(self.topic, value, key=key, partition=partition, timestamp=time_ms or now_ms())
+        self.producer.produce(self.topic, value, key=key, partition=partition, timestamp=time_ms or now_ms(), headers=headers)
         self.producer.poll(0)
 
     def send_events(self, count, entities=1000, partitions=4):

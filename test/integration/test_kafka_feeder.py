@@ -144,6 +144,19 @@ def test_bad_records_are_kept_whole_and_the_partition_goes_on(feed):
         assert (key, source, shard) == (b"key \xff", feed.topic, "0")
 
 
+def test_the_headers_of_bad_records_are_kept(feed):
+    headers = [("b", b"\x00\xff"), ("a", None), ("b", b""), ("ü", "é".encode())]
+    feed.start()
+    for number in range(3):
+        feed.send(event("good"), headers=headers)
+        feed.send("bad", headers=headers if number % 2 else None)
+    feed.producer.flush()
+    feed.await_position(6)
+    kept = [name.encode() for name, _ in headers], [value for _, value in headers]
+    assert feed.database.query("SELECT header_names, header_values FROM topk_pipeline.rejected_record ORDER BY position") == [
+        (None, None), kept, (None, None)]
+
+
 def test_good_records_of_unusual_form_are_counted(feed):
     values = [
         b'{"entity_id":"good","big":123456789012345678901234567890,"x":-1e9999}',

@@ -5,7 +5,8 @@ import subprocess
 import psycopg
 import pytest
 
-TABLES = ("pipeline", "slot", "source_position", "rejected_record", "seen_record", "duplicate_count", "mirror")
+TABLES = ("pipeline", "slot", "source_position", "rejected_record", "seen_record", "duplicate_count",
+          "dead_letter_position", "mirror")
 
 
 @pytest.fixture
@@ -34,10 +35,14 @@ def restored(postgres, database):
 INGEST = """
     SELECT topk_pipeline.ingest('p', 'kafka:clicks', '{0}', ARRAY[%s::bigint], ARRAY[%s::bigint],
         '{global}', '{20000}', '{2}', ARRAY[topk_build('{a,b}', '{1,1}', 1000)],
-        '{0}', '{5}', '{2026-11-24 10:00:00Z}', '{invalid JSON}', '{NULL}', ARRAY['key']::bytea[], ARRAY['{']::bytea[])"""
+        '{0}', '{5}', '{2026-11-24 10:00:00Z}', '{invalid JSON}', '{NULL}', ARRAY['key']::bytea[], ARRAY['{']::bytea[],
+        '{1}', ARRAY['header']::bytea[], ARRAY['value']::bytea[])"""
 INGEST_RECORDS = """
     SELECT * FROM topk_pipeline.ingest_records('p', 'kinesis:clicks', '{}', '{}', '{}', '{r1,r2,r2}',
         ARRAY[now(), now(), now() - interval '20 hours'], '{global,global,global}', '{20000,20000,20000}', '{a,b,b}', '{1,1,1}')"""
+SENT = """
+    SELECT topk_pipeline.dead_letters_sent('p', 'kafka:clicks', '{0}', ARRAY[rejected_id])
+      FROM topk_pipeline.dead_letters('p', 'kafka:clicks', '{0}')"""
 CLAIM = "SELECT version FROM topk_pipeline.mirror_claim('p', '0')"
 
 
@@ -45,6 +50,7 @@ def test_dump_and_restore(database, restored):
     database.query("SELECT topk_pipeline.create('p')")
     database.query(INGEST, None, 10)
     assert database.query(INGEST_RECORDS) == [(2, 1, 0)]
+    assert len(database.query(SENT)) == 1
     [(version,)] = database.query(CLAIM)
     database.query("SELECT topk_pipeline.mirror_done('p', 'global', 20000, %s)", version)
     before = {table: database.query(f"SELECT t::text FROM topk_pipeline.{table} AS t ORDER BY 1") for table in TABLES}
@@ -61,7 +67,9 @@ def test_dump_and_restore(database, restored):
 
     # every sequence goes on behind what was given out
     assert copy.execute(CLAIM).fetchall() == []
+    assert copy.execute(SENT).fetchall() == []
     copy.execute(INGEST, (10, 20))
+    assert len(copy.execute(SENT).fetchall()) == 1
     [(next_version,)] = copy.execute(CLAIM).fetchall()
     assert next_version > version
     copy.execute("SELECT topk_pipeline.create('q')")

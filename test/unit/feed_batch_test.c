@@ -153,7 +153,7 @@ test_ingest(FeedBatch *batch)
 	FeedIngest ingest = {0};
 	int		   a = feed_batch_shard(batch, "0", FEED_NO_POSITION);
 	int		   b = feed_batch_shard(batch, "1", 7);
-	int		   expected[] = {2, 2, 2, 3, 3, 3, 3, 1, 1, 1, 1, 1, 1, 1};
+	int		   expected[] = {2, 2, 2, 3, 3, 3, 3, 1, 1, 1, 1, 1, 1, 1, 0, 0, 0};
 	bool	   all = true;
 
 	take(batch, a, 0, NOW, "{\"e\":\"x\",\"t\":\"k1\"}");
@@ -273,7 +273,7 @@ test_ingest_records(FeedBatch *batch)
 	FeedIngest ingest = {0};
 	int		   kept = feed_batch_shard(batch, "0", 7);
 	int		   not_kept = feed_batch_shard(batch, "s", FEED_POSITION_NOT_KEPT);
-	int		   expected[] = {1, 1, 1, 3, 3, 3, 3, 3, 3, 2, 2, 2, 2, 2, 2, 2, 2, 2};
+	int		   expected[] = {1, 1, 1, 3, 3, 3, 3, 3, 3, 2, 2, 2, 2, 2, 2, 2, 2, 2, 2, 2, 2};
 	bool	   all = true;
 
 	take(batch, kept, 7, NOW, "{\"e\":\"x\",\"t\":\"k1\"}");
@@ -281,6 +281,8 @@ test_ingest_records(FeedBatch *batch)
 	take_with_id(batch, not_kept, "{\"e\":\"x\",\"t\":\"k2\"}", "id", 2);
 	take_with_id(batch, not_kept, "{\"e\":\"x\",\"t\":\"k2\"}", "id", 2);
 	take_with_id(batch, not_kept, "{", "id-2", 4);
+	feed_batch_keep_header(batch, "h1", 2, "v", 1);
+	feed_batch_keep_header(batch, "h2", 2, NULL, 0);
 	ok(feed_ingest_prepare(&ingest, "p", "topic", batch) &&
 		   ingest.count == FEED_INGEST_RECORDS_PARAMETERS,
 	   "a batch of records becomes parameters");
@@ -294,6 +296,10 @@ test_ingest_records(FeedBatch *batch)
 	ok(memcmp(ingest.values[5] + 20, "\xff\xff\xff\xff\0\0\0\2id", 10) == 0 &&
 		   memcmp(ingest.values[9] + 20, "\0\0\0\1x", 5) == 0,
 	   "ids and items are text");
+	ok(memcmp(ingest.values[20] + 20, "\0\0\0\10\0\0\0\0\0\0\0\2", 12) == 0 &&
+		   memcmp(ingest.values[21] + 20, "\0\0\0\2h1\0\0\0\2h2", 12) == 0 &&
+		   memcmp(ingest.values[22] + 20, "\0\0\0\1v\xff\xff\xff\xff", 9) == 0,
+	   "headers belong to the second rejected record");
 	feed_ingest_free(&ingest);
 }
 
@@ -329,7 +335,8 @@ run(FeedForm form, void (*const *tests)(FeedBatch *), size_t count)
 		feed_batch_reset(batch);
 		ok(feed_batch_records(batch) == 0 && feed_batch_bytes(batch) == 0 &&
 			   feed_batch_windows(batch) == NULL && feed_batch_counted(batch) == NULL &&
-			   feed_batch_shard_count(batch) == 0 && feed_batch_rejected_count(batch) == 0,
+			   feed_batch_shard_count(batch) == 0 && feed_batch_rejected_count(batch) == 0 &&
+			   feed_batch_header_count(batch) == 0,
 		   "reset empties a batch");
 	}
 	feed_batch_free(batch);
