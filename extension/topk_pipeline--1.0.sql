@@ -1472,6 +1472,17 @@ SELECT pipeline, reason, count(*) AS records,
  GROUP BY pipeline, reason;
 COMMENT ON VIEW topk_pipeline.rejected_by_reason IS 'rejected records, counted by reason';
 
+CREATE VIEW topk_pipeline.dead_letter_status AS
+SELECT p.name AS pipeline, d.source, d.shard, d.updated_at AS last_sent_at, r.waiting, r.waiting_since
+  FROM topk_pipeline.dead_letter_position AS d
+  JOIN topk_pipeline.pipeline AS p USING (pipeline_id),
+	   LATERAL (SELECT count(*) AS waiting, min(o.rejected_at) AS waiting_since
+				  FROM topk_pipeline.rejected_record AS o
+				 WHERE o.pipeline = p.name AND o.source = d.source AND o.shard = d.shard
+				   AND o.rejected_id > d.rejected_id) AS r;
+COMMENT ON VIEW topk_pipeline.dead_letter_status IS
+	'each shard that has sent dead letters: when it last did, how many are still to be sent, and since when';
+
 /* ---- privileges, dump ---- */
 
 REVOKE ALL ON ALL FUNCTIONS IN SCHEMA topk_pipeline FROM PUBLIC;

@@ -70,6 +70,8 @@ SELECT shard, position FROM pg_temp.letters('{0,1}');
 SELECT topk_pipeline.ingest('rejected', 'kafka:clicks', '{1}', '{10}', '{11}', '{}', '{}', '{}', '{}',
 	'{1}', '{10}', '{NULL}', '{late}', '{NULL}', '{NULL}', '{NULL}');
 SELECT shard, position FROM pg_temp.letters('{0,1}');
+SELECT pipeline, source, shard, last_sent_at <= now() AS sent, waiting, waiting_since <= now() AS since
+  FROM topk_pipeline.dead_letter_status WHERE pipeline = 'rejected' ORDER BY shard;
 SELECT * FROM topk_pipeline.dead_letters('nobody', 'kafka:clicks', '{0}');
 
 SELECT topk_pipeline.drop('rejected');

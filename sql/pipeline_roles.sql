@@ -34,7 +34,7 @@ GRANT EXECUTE ON FUNCTION topk_pipeline.top, topk_pipeline.top_keys, topk_pipeli
 						  topk_pipeline.bucket, topk_pipeline.window_start
    TO regress_topk_reader;
 GRANT SELECT ON topk_pipeline.window_summary, topk_pipeline.status, topk_pipeline.source_status,
-				topk_pipeline.mirror_status, topk_pipeline.rejected_by_reason
+				topk_pipeline.mirror_status, topk_pipeline.rejected_by_reason, topk_pipeline.dead_letter_status
    TO regress_topk_reader;
 GRANT EXECUTE ON FUNCTION topk_pipeline.settings, topk_pipeline.mirror_lock, topk_pipeline.mirror_claim,
 						  topk_pipeline.mirror_done, topk_pipeline.mirror_failed, topk_pipeline.mirror_issued,
@@ -64,6 +64,7 @@ SELECT key, bucket, summary FROM topk_pipeline.window_summary;
 SELECT windows, records, rejected FROM topk_pipeline.status;
 SELECT shard, position FROM topk_pipeline.source_status;
 SELECT key, bucket, problem FROM topk_pipeline.mirror_status;
+SELECT source, shard, waiting FROM topk_pipeline.dead_letter_status;
 SELECT reason, records FROM topk_pipeline.rejected_by_reason ORDER BY reason COLLATE "C";
 SET ROLE regress_topk_mirror;
 SELECT topk_pipeline.mirror_lock('roles');

@@ -8,10 +8,10 @@
 
 #include <string.h>
 
-#include "consumer.h"
 #include "daemon/metrics.h"
 #include "daemon/version.h"
 #include "mg/mg.h"
+#include "properties.h"
 
 /* In the order of ConfigLostPosition. */
 static const char *const config_lost_positions[] = {"stop", "oldest", NULL};
@@ -38,6 +38,12 @@ static const OptionSpec config_options[] = {
 	 .initial = "recently_interacted_worker",
 	 .help = "consumer group; all feeders of one pipeline and source belong to the same",
 	 .offset = offsetof(FeederConfig, group)},
+	{.name = "dlq-topic",
+	 .environment = "DLQ_TOPIC",
+	 .metavar = "NAME",
+	 .help = "dead-letter topic: rejected records are also written there, once or more, with the "
+			 "reason in their headers",
+	 .offset = offsetof(FeederConfig, dlq_topic)},
 	{.name = "property",
 	 .letter = 'X',
 	 .environment = "KAFKA_CONF_",
@@ -179,7 +185,13 @@ config_check(FeederConfig *config)
 		!config_parse_pointer("time-field", config->time_field, &config->fields.time) ||
 		!config_parse_pointer("id-field", config->id_field, &config->fields.id))
 		return false;
-	if (!consumer_check(config, problem, sizeof(problem)))
+	if (config->dlq_topic != NULL && strcmp(config->dlq_topic, config->topic) == 0)
+	{
+		options_error(&feeder_program, "dlq-topic",
+					  "\"%s\" is the topic that is read; give another", config->dlq_topic);
+		return false;
+	}
+	if (!properties_check(config, problem, sizeof(problem)))
 	{
 		options_error(&feeder_program, "property", "%s", problem);
 		return false;

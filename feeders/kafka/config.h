@@ -26,6 +26,7 @@ typedef struct FeederConfig
 	const char		*brokers;
 	const char		*topic;
 	const char		*group;
+	const char		*dlq_topic;	 /* NULL: no dead letters */
 	OptionProperties properties; /* of librdkafka */
 
 	/* the pipeline */

@@ -14,6 +14,7 @@
 #include <unistd.h>
 
 #include "daemon/clock.h"
+#include "properties.h"
 
 /* A topic that does not exist may be about to be made. */
 #define TOPIC_GRACE_MS 30000
@@ -39,117 +40,6 @@ struct Consumer
 	int64_t		 next_probe;
 	int64_t		 topic_missing_since; /* 0: it is not missing */
 };
-
-typedef struct ConsumerProperty
-{
-	const char *name;
-	const char *value; /* NULL: filled in at run time */
-	const char *why;   /* not NULL: nobody may change it, because */
-} ConsumerProperty;
-
-/*
- * Positions live in PostgreSQL.  The queue of records that were read ahead bounds the memory: librdkafka
- * takes some 300 bytes for each record, beside what is in it.  It should also hold nearly a second of work,
- * as librdkafka looks only once a second whether a full queue has room again.  A session timeout at the
- * broker's usual minimum lets another member take over soon after one was killed: heartbeats have their
- * own thread, and a rebalance is cheap.
- */
-static const ConsumerProperty consumer_properties[] = {
-	{"bootstrap.servers", NULL, "use --brokers"},
-	{"group.id", NULL, "use --group"},
-	{"enable.auto.commit", "false", "positions are kept in PostgreSQL"},
-	{"enable.auto.offset.store", "false", "positions are kept in PostgreSQL"},
-	{"auto.offset.reset", "error", "a position that is gone must not be passed over silently"},
-	{"enable.partition.eof", NULL, "use --once"},
-	{"client.id", "topk-kafka-feeder", NULL},
-	{"partition.assignment.strategy", "range", NULL},
-	{"session.timeout.ms", "6000", NULL},
-	{"heartbeat.interval.ms", "1000", NULL},
-	{"queued.min.messages", "450000", NULL},
-	{"queued.max.messages.kbytes", "49152", NULL},
-	{"fetch.max.bytes", "8388608", NULL},
-	{"fetch.error.backoff.ms", "100", NULL},
-	{"reconnect.backoff.max.ms", "2000", NULL},
-	{"socket.nagle.disable", "true", NULL},
-	{"socket.keepalive.enable", "true", NULL},
-};
-
-#define CONSUMER_PROPERTIES (sizeof(consumer_properties) / sizeof(consumer_properties[0]))
-
-/* ---- properties ---- */
-
-static const char *
-property_value(const ConsumerProperty *property, const FeederConfig *config)
-{
-	if (property->value != NULL)
-		return property->value;
-	if (strcmp(property->name, "bootstrap.servers") == 0)
-		return config->brokers;
-	if (strcmp(property->name, "group.id") == 0)
-		return config->group;
-	return config->once ? "true" : "false";
-}
-
-/* Why a user may not set this property, or NULL. */
-static const char *
-property_refusal(const char *name, const char *value)
-{
-	for (size_t i = 0; i < CONSUMER_PROPERTIES; i++)
-	{
-		if (strcmp(name, consumer_properties[i].name) == 0 && consumer_properties[i].why != NULL)
-			return consumer_properties[i].why;
-	}
-	if (strcmp(name, "metadata.broker.list") == 0)
-		return "use --brokers";
-	if (strcmp(name, "partition.assignment.strategy") == 0 && strstr(value, "cooperative") != NULL)
-		return "only range and roundrobin are supported";
-	return NULL;
-}
-
-/* All properties, ours first, so that the user's win.  NULL with the problem when one is refused. */
-static rd_kafka_conf_t *
-consumer_conf(const FeederConfig *config, char *problem, size_t problem_size)
-{
-	rd_kafka_conf_t *conf = rd_kafka_conf_new();
-
-	for (size_t i = 0; i < CONSUMER_PROPERTIES; i++)
-	{
-		if (rd_kafka_conf_set(conf, consumer_properties[i].name,
-							  property_value(&consumer_properties[i], config), problem,
-							  problem_size) != RD_KAFKA_CONF_OK)
-			goto refused;
-	}
-	for (int i = 0; i < config->properties.count; i++)
-	{
-		const OptionProperty *property = &config->properties.items[i];
-		const char			 *refusal = property_refusal(property->name, property->value);
-
-		if (refusal != NULL)
-		{
-			snprintf(problem, problem_size, "%s can not be set: %s", property->name, refusal);
-			goto refused;
-		}
-		if (rd_kafka_conf_set(conf, property->name, property->value, problem, problem_size) !=
-			RD_KAFKA_CONF_OK)
-			goto refused;
-	}
-	return conf;
-
-refused:
-	rd_kafka_conf_destroy(conf);
-	return NULL;
-}
-
-bool
-consumer_check(const FeederConfig *config, char *problem, size_t problem_size)
-{
-	rd_kafka_conf_t *conf = consumer_conf(config, problem, problem_size);
-
-	if (conf == NULL)
-		return false;
-	rd_kafka_conf_destroy(conf);
-	return true;
-}
 
 /* ---- callbacks: called by consumer_read, but for the log ---- */
 
@@ -235,7 +125,8 @@ static DaemonStatus
 consumer_create(Consumer *consumer)
 {
 	char			 problem[512];
-	rd_kafka_conf_t *conf = consumer_conf(consumer->config, problem, sizeof(problem));
+	rd_kafka_conf_t *conf =
+		properties_conf(consumer->config, PROPERTIES_CONSUMER, problem, sizeof(problem));
 
 	if (conf != NULL)
 	{

@@ -32,9 +32,6 @@ typedef enum ConsumerRebalance
 	CONSUMER_REVOKED   /* answer with consumer_unassign */
 } ConsumerRebalance;
 
-/* Are the properties such that a consumer can be made?  Else problem says what is wrong.  Connects nowhere. */
-extern bool consumer_check(const FeederConfig *config, char *problem, size_t problem_size);
-
 /* A consumer that has subscribed to the topic.  FATAL, logged, when it can't be made. */
 extern DaemonStatus consumer_open(const FeederConfig *config, const Log *log, Consumer **consumer);
 

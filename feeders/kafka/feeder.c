@@ -16,6 +16,7 @@
 #include "daemon/backoff.h"
 #include "daemon/clock.h"
 #include "daemon/notify.h"
+#include "dead_letters.h"
 #include "gauges.h"
 #include "partitions.h"
 
@@ -27,6 +28,9 @@
 
 /* How long a rebalance or a stop waits for the batches at hand; dropping them loses nothing. */
 #define SETTLE_MS 10000
+
+/* How long a stop waits for dead letters; the next feeder sends what is left. */
+#define LETTERS_MS 5000
 
 #define NOTHING_LOST (-1)
 
@@ -47,6 +51,7 @@ struct Feeder
 	Metrics			   *metrics;
 	Gauges				gauges;
 	Consumer		   *consumer;
+	DeadLetters		   *letters;
 	Partitions			partitions;
 	bool				assigned; /* an assignment was answered, and stands */
 	bool	rejoin; /* leave the group and join it again, to read from the stored positions */
@@ -182,6 +187,8 @@ feeder_committed(Feeder *feeder, int64_t duplicates)
 		metric_set(partition->lag, end > shard->to ? (double) (end - shard->to) : 0);
 	}
 	feeder->records += feed_batch_records(batch);
+	if (feed_batch_rejected_count(batch) > 0)
+		dead_letters_due(feeder->letters);
 	feeder->rejected += feed_batch_rejected_count(batch);
 	feeder->duplicates += duplicates;
 	gauges_committed(&feeder->gauges, batch, duplicates,
@@ -278,6 +285,16 @@ feeder_connect(Feeder *feeder)
 	return status == DAEMON_FATAL ? DAEMON_FATAL : DAEMON_OK;
 }
 
+static DaemonStatus
+feeder_exchange_letters(Feeder *feeder)
+{
+	DaemonStatus status = dead_letters_exchange(feeder->letters, feeder->store);
+
+	if (status == DAEMON_RETRY)
+		feeder_store_failed(feeder);
+	return status == DAEMON_FATAL ? DAEMON_FATAL : DAEMON_OK;
+}
+
 /* Is the batch that is being filled to be sent now? */
 static bool
 filling_is_due(const Feeder *feeder, bool now)
@@ -288,15 +305,15 @@ filling_is_due(const Feeder *feeder, bool now)
 		   clock_milliseconds() - feeder->sent_at >= feeder->config->batch_ms;
 }
 
-/* Whatever can be done about PostgreSQL without waiting.  now: don't wait for more records. */
+/* Whatever can be done about PostgreSQL, and dead letters, without waiting.  now: don't wait for more records. */
 static DaemonStatus
 feeder_store_turn(Feeder *feeder, bool now)
 {
-	DaemonStatus status = DAEMON_OK;
+	DaemonStatus status = dead_letters_poll(feeder->letters);
 	StoreOutcome outcome;
 	int64_t		 duplicates;
 
-	if (feeder->sent_state == SENT_WAITING)
+	if (status == DAEMON_OK && feeder->sent_state == SENT_WAITING)
 	{
 		outcome = store_receive(feeder->store, 0, &duplicates);
 		status = feeder_outcome(feeder, outcome, duplicates);
@@ -309,9 +326,12 @@ feeder_store_turn(Feeder *feeder, bool now)
 		return status;
 	if (feeder->sent_state == SENT_UNRESOLVED)
 		return feeder_resolve(feeder);
-	if (filling_is_due(feeder, now))
+	if (feeder->sent_state == SENT_NONE)
+		status = feeder_exchange_letters(feeder);
+	if (status == DAEMON_OK && pg_session_connected(feeder->store->session) &&
+		filling_is_due(feeder, now))
 		return feeder_send_filling(feeder);
-	return DAEMON_OK;
+	return status;
 }
 
 /* ---- waiting ---- */
@@ -324,6 +344,8 @@ feeder_wait_ms(const Feeder *feeder)
 
 	if (feeder->retry_at > now)
 		until = feeder->retry_at < until ? feeder->retry_at : until;
+	else if (feeder->sent_state == SENT_NONE && dead_letters_want_store(feeder->letters))
+		until = now;
 	else if (filling_is_due(feeder, true))
 	{
 		int64_t due = feeder->sent_at + feeder->config->batch_ms;
@@ -345,6 +367,7 @@ feeder_wait(Feeder *feeder, bool kafka)
 		{.fd = reading ? consumer_fd(feeder->consumer) : -1, .events = POLLIN},
 		{.fd = feeder->sent_state == SENT_WAITING ? pg_socket(feeder->store->session) : -1,
 		 .events = POLLIN},
+		{.fd = dead_letters_fd(feeder->letters), .events = POLLIN},
 	};
 
 	if (!ready)
@@ -371,6 +394,24 @@ feeder_settle(Feeder *feeder, const char *why)
 	}
 	if (status == DAEMON_OK)
 		feeder_drop(feeder, why);
+	return status;
+}
+
+/* Before leaving, send the dead letters that are known of; with --once all of them. */
+static DaemonStatus
+feeder_finish_letters(Feeder *feeder)
+{
+	int64_t		 deadline = clock_milliseconds() + LETTERS_MS;
+	DaemonStatus status = DAEMON_OK;
+
+	while (status == DAEMON_OK && !dead_letters_idle(feeder->letters) &&
+		   (clock_milliseconds() < deadline ||
+			(feeder->config->once && !signals_stop_requested(feeder->signals))))
+	{
+		metrics_progress(feeder->metrics);
+		feeder_wait(feeder, false);
+		status = feeder_store_turn(feeder, true);
+	}
 	return status;
 }
 
@@ -453,6 +494,8 @@ feeder_assign(Feeder *feeder)
 		feeder_store_failed(feeder);
 	if (status == DAEMON_OK)
 		status = feeder_find_ends(feeder);
+	if (status == DAEMON_OK && !dead_letters_assign(feeder->letters, &feeder->partitions))
+		status = DAEMON_FATAL;
 	if (status == DAEMON_OK)
 		status = consumer_assign(feeder->consumer, list);
 	if (status == DAEMON_OK)
@@ -475,6 +518,7 @@ feeder_revoke(Feeder *feeder)
 	if (status != DAEMON_OK)
 		return status;
 	log_info(feeder->log, "partitions revoked");
+	dead_letters_assign(feeder->letters, &feeder->partitions); /* that is, none */
 	feeder->rejoin = false;
 	feeder->lost = NOTHING_LOST;
 	return consumer_unassign(feeder->consumer);
@@ -678,6 +722,8 @@ feeder_run(Feeder *feeder)
 	notify_systemd("STOPPING=1");
 	if (status == DAEMON_OK)
 		status = feeder_settle(feeder, "stopping");
+	if (status == DAEMON_OK)
+		status = feeder_finish_letters(feeder);
 	return status;
 }
 
@@ -704,7 +750,8 @@ feeder_open(const FeederConfig *config, const FeedSettings *settings, Store *sto
 	new->sent = feed_batch_create(settings, &config->fields, form);
 	if (new->filling == NULL || new->sent == NULL)
 		goto no_memory;
-	if (consumer_open(config, log, &new->consumer) != DAEMON_OK)
+	if (dead_letters_open(config, log, &new->gauges, &new->letters) != DAEMON_OK ||
+		consumer_open(config, log, &new->consumer) != DAEMON_OK)
 	{
 		feeder_close(new);
 		return DAEMON_FATAL;
@@ -726,6 +773,7 @@ feeder_close(Feeder *feeder)
 	feeder_forget_messages(feeder);
 	feeder_forget_partitions(feeder);
 	consumer_close(feeder->consumer);
+	dead_letters_close(feeder->letters);
 	feed_batch_free(feeder->filling);
 	feed_batch_free(feeder->sent);
 	log_info(feeder->log, "stopped", LOG_INTEGER("records", feeder->records),

@@ -26,6 +26,14 @@ gauges_open(Gauges *gauges, Metrics *metrics, const FeederConfig *config)
 									  "Batches dropped, whose records are read again.", NULL);
 	gauges->commit_seconds = metrics_counter(metrics, "topk_feeder_commit_seconds_total",
 											 "Time from sending batches to their commit.", NULL);
+	if (config->dlq_topic == NULL)
+		return;
+	gauges->letters_sent =
+		metrics_counter(metrics, "topk_feeder_dead_letters_total",
+						"Rejected records written to the dead-letter topic.", NULL);
+	gauges->letters_refused =
+		metrics_counter(metrics, "topk_feeder_dead_letters_refused_total",
+						"Rejected records that the broker did not take, as too large.", NULL);
 }
 
 void
@@ -54,6 +62,13 @@ void
 gauges_dropped(Gauges *gauges)
 {
 	metric_add(gauges->dropped, 1);
+}
+
+void
+gauges_letters(Gauges *gauges, int sent, int refused)
+{
+	metric_add(gauges->letters_sent, sent);
+	metric_add(gauges->letters_refused, refused);
 }
 
 Metric *

@@ -21,6 +21,8 @@ typedef struct Gauges
 	Metric			   *batches;
 	Metric			   *dropped;
 	Metric			   *commit_seconds;
+	Metric			   *letters_sent;
+	Metric			   *letters_refused;
 } Gauges;
 
 extern void gauges_open(Gauges *gauges, Metrics *metrics, const FeederConfig *config);
@@ -31,6 +33,9 @@ extern void gauges_committed(Gauges *gauges, const FeedBatch *batch, int64_t dup
 
 /* A batch was dropped; its records are read again. */
 extern void gauges_dropped(Gauges *gauges);
+
+/* So many dead letters were written to their topic, and so many refused by the broker. */
+extern void gauges_letters(Gauges *gauges, int sent, int refused);
 
 /* The lag of a partition, shown while it is assigned. */
 extern Metric *gauges_lag(Gauges *gauges, int32_t partition);

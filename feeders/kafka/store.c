@@ -23,6 +23,15 @@ static const PgStatement statement_positions = {
 	"SELECT shard, \"position\" FROM topk_pipeline.positions($1::text, $2::text, $3::text[])"};
 static const PgStatement statement_reset_position = {
 	"reset_position", "SELECT topk_pipeline.reset_position($1::text, $2::text, $3::text)"};
+/* In the order of the columns that store_letter reads. */
+static const PgStatement statement_dead_letters = {
+	"dead_letters", "SELECT rejected_id, shard, \"position\", reason, detail, "
+					"trunc(extract(epoch FROM event_time) * 1000)::text, "
+					"message_key, payload, header_names, header_values "
+					"FROM topk_pipeline.dead_letters($1::text, $2::text, $3::text[])"};
+static const PgStatement statement_dead_letters_sent = {
+	"dead_letters_sent",
+	"SELECT topk_pipeline.dead_letters_sent($1::text, $2::text, $3::text[], $4::bigint[])"};
 static const PgStatement statement_ingest = {"ingest", FEED_INGEST_SQL};
 static const PgStatement statement_ingest_records = {"ingest_records", FEED_INGEST_RECORDS_SQL};
 
@@ -86,34 +95,45 @@ store_settings(Store *store, FeedSettings *settings)
 	return DAEMON_OK;
 }
 
-/* Ask for the positions of the shards in an array that is finished. */
+/* Call a function with pipeline, source and these shards. */
 static DaemonStatus
-store_ask_positions(Store *store, const PgArray *shards, PGresult **result)
-{
-	const char *values[] = {store->pipeline, store->source, shards->data};
-	int			lengths[] = {0, 0, (int) shards->size};
-	int			formats[] = {0, 0, 1};
-
-	return pg_call(store->session, &statement_positions, 3, values, lengths, formats, result);
-}
-
-DaemonStatus
-store_positions(Store *store, const int32_t *shards, int count, int64_t *positions)
+store_ask(Store *store, const PgStatement *statement, const int32_t *shards, int count,
+		  PGresult **result)
 {
 	PgArray		 names = {0};
-	PGresult	*result = NULL;
+	const char	*values[] = {store->pipeline, store->source, NULL};
+	int			 lengths[] = {0, 0, 0};
+	int			 formats[] = {0, 0, 1};
 	char		 name[16];
-	DaemonStatus status;
+	DaemonStatus status = DAEMON_FATAL;
 
 	pgarray_start(&names, PGARRAY_TEXT);
 	for (int i = 0; i < count; i++)
 	{
 		snprintf(name, sizeof(name), "%d", shards[i]);
 		pgarray_append_text(&names, name);
-		positions[i] = FEED_NO_POSITION;
 	}
 	pgarray_finish(&names);
-	status = store_ask_positions(store, &names, &result);
+	if (names.failed)
+		log_error(store->log, "out of memory");
+	else
+	{
+		values[2] = names.data;
+		lengths[2] = (int) names.size;
+		status = pg_call(store->session, statement, 3, values, lengths, formats, result);
+	}
+	pgarray_free(&names);
+	return status;
+}
+
+DaemonStatus
+store_positions(Store *store, const int32_t *shards, int count, int64_t *positions)
+{
+	PGresult	*result = NULL;
+	DaemonStatus status = store_ask(store, &statement_positions, shards, count, &result);
+
+	for (int i = 0; i < count; i++)
+		positions[i] = FEED_NO_POSITION;
 	for (int row = 0; status == DAEMON_OK && row < PQntuples(result); row++)
 	{
 		int32_t shard = (int32_t) strtol(pg_get_text(result, row, 0), NULL, 10);
@@ -125,7 +145,6 @@ store_positions(Store *store, const int32_t *shards, int count, int64_t *positio
 		}
 	}
 	PQclear(result);
-	pgarray_free(&names);
 	return status;
 }
 
@@ -137,6 +156,78 @@ store_reset_position(Store *store, int32_t shard)
 
 	snprintf(name, sizeof(name), "%d", shard);
 	return pg_call(store->session, &statement_reset_position, 3, values, NULL, NULL, NULL);
+}
+
+/* ---- dead letters ---- */
+
+DaemonStatus
+store_dead_letters(Store *store, const int32_t *shards, int count, PGresult **letters)
+{
+	return store_ask(store, &statement_dead_letters, shards, count, letters);
+}
+
+static const void *
+store_bytes(const PGresult *letters, int row, int column, size_t *length)
+{
+	*length = (size_t) PQgetlength(letters, row, column);
+	return PQgetisnull(letters, row, column) ? NULL : PQgetvalue(letters, row, column);
+}
+
+static PgArrayReader
+store_array(const PGresult *letters, int row, int column)
+{
+	size_t		length;
+	const void *bytes = store_bytes(letters, row, column, &length);
+
+	return pgarray_read(bytes, length);
+}
+
+StoreLetter
+store_letter(const PGresult *letters, int row)
+{
+	StoreLetter letter = {.shard = pg_get_text(letters, row, 1),
+						  .position = pg_get_text(letters, row, 2),
+						  .reason = pg_get_text(letters, row, 3),
+						  .detail = pg_get_text(letters, row, 4),
+						  .time = pg_get_text(letters, row, 5),
+						  .header_names = store_array(letters, row, 8),
+						  .header_values = store_array(letters, row, 9)};
+
+	letter.key = store_bytes(letters, row, 6, &letter.key_length);
+	letter.payload = store_bytes(letters, row, 7, &letter.payload_length);
+	return letter;
+}
+
+DaemonStatus
+store_dead_letters_sent(Store *store, const PGresult *letters)
+{
+	PgArray		 shards = {0};
+	PgArray		 ids = {0};
+	DaemonStatus status = DAEMON_FATAL;
+
+	pgarray_start(&shards, PGARRAY_TEXT);
+	pgarray_start(&ids, PGARRAY_BIGINT);
+	for (int row = 0; row < PQntuples(letters); row++)
+	{
+		pgarray_append_text(&shards, pg_get_text(letters, row, 1));
+		pgarray_append_bigint(&ids, pg_get_bigint(letters, row, 0));
+	}
+	pgarray_finish(&shards);
+	pgarray_finish(&ids);
+	if (shards.failed || ids.failed)
+		log_error(store->log, "out of memory");
+	else
+	{
+		const char *values[] = {store->pipeline, store->source, shards.data, ids.data};
+		int			lengths[] = {0, 0, (int) shards.size, (int) ids.size};
+		int			formats[] = {0, 0, 1, 1};
+
+		status = pg_call(store->session, &statement_dead_letters_sent, 4, values, lengths, formats,
+						 NULL);
+	}
+	pgarray_free(&shards);
+	pgarray_free(&ids);
+	return status;
 }
 
 /* ---- one batch, one transaction ---- */

@@ -55,6 +55,33 @@ extern DaemonStatus store_positions(Store *store, const int32_t *shards, int cou
 /* Forget the stored position of a shard. */
 extern DaemonStatus store_reset_position(Store *store, int32_t shard);
 
+/* A rejected record that has to go to the dead-letter topic.  All of it belongs to the result it was read from. */
+typedef struct StoreLetter
+{
+	const char	 *shard;
+	const char	 *position;
+	const char	 *reason;
+	const char	 *detail; /* NULL: none */
+	const char	 *time;	  /* Unix milliseconds as text; NULL: not known */
+	const void	 *key;	  /* NULL: none */
+	size_t		  key_length;
+	const void	 *payload; /* NULL: none */
+	size_t		  payload_length;
+	PgArrayReader header_names;
+	PgArrayReader header_values;
+} StoreLetter;
+
+/*
+ * Rejected records of count shards that were not sent yet, some of them if there
+ * are many; one a row of *letters, which the caller clears on OK.
+ */
+extern DaemonStatus store_dead_letters(Store *store, const int32_t *shards, int count,
+									   PGresult **letters);
+extern StoreLetter	store_letter(const PGresult *letters, int row);
+
+/* All of these letters were sent. */
+extern DaemonStatus store_dead_letters_sent(Store *store, const PGresult *letters);
+
 /*
  * Send a batch, as one transaction; its answer comes from store_receive.  The batch must
  * not change before that.  RETRY: it was not sent, or with an unknown fate.

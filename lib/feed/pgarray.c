@@ -134,3 +134,50 @@ pgarray_free(PgArray *array)
 	free(array->data);
 	memset(array, 0, sizeof(*array));
 }
+
+/* ---- reading ---- */
+
+static uint32_t
+pgarray_get_int32(const char *in)
+{
+	uint32_t big_endian;
+
+	memcpy(&big_endian, in, sizeof(big_endian));
+	return be32toh(big_endian);
+}
+
+PgArrayReader
+pgarray_read(const void *data, size_t size)
+{
+	PgArrayReader reader = {0};
+	const char	 *array = data;
+
+	if (array == NULL || size < PGARRAY_HEADER_SIZE || pgarray_get_int32(array) != 1)
+		return reader;
+	reader.left = (int32_t) pgarray_get_int32(array + 12);
+	reader.next = array + PGARRAY_HEADER_SIZE;
+	reader.end = array + size;
+	return reader;
+}
+
+bool
+pgarray_next(PgArrayReader *reader, const char **bytes, size_t *length)
+{
+	uint32_t announced;
+
+	if (reader->left <= 0 || reader->end - reader->next < 4)
+		return false;
+	announced = pgarray_get_int32(reader->next);
+	reader->next += 4;
+	reader->left--;
+	*bytes = NULL;
+	*length = 0;
+	if (announced == UINT32_MAX)
+		return true;
+	if (announced > (size_t) (reader->end - reader->next))
+		return false;
+	*bytes = reader->next;
+	*length = announced;
+	reader->next += announced;
+	return true;
+}

@@ -48,4 +48,21 @@ extern void pgarray_finish(PgArray *array);
 
 extern void pgarray_free(PgArray *array);
 
+/* What is left to read of an array of one dimension that the server sent. */
+typedef struct PgArrayReader
+{
+	const char *next;
+	const char *end;
+	int32_t		left;
+} PgArrayReader;
+
+/* Read an array from its beginning; data NULL has no elements. */
+extern PgArrayReader pgarray_read(const void *data, size_t size);
+
+/*
+ * The next element, in place; *bytes NULL is SQL's NULL.  Returns false when there is no
+ * more, or when the array is cut off.
+ */
+extern bool pgarray_next(PgArrayReader *reader, const char **bytes, size_t *length);
+
 #endif /* FEED_PGARRAY_H */

@@ -3,7 +3,9 @@
 import json
 import os
 import random
+import re
 import time
+import urllib.request
 from collections import Counter
 
 from confluent_kafka import Producer
@@ -30,6 +32,13 @@ def wait_until(condition, timeout=30, what="the condition"):
         assert time.monotonic() < deadline, f"{what} did not come true within {timeout} s"
         time.sleep(0.01)
     return value
+
+
+def metric(feeder, name):
+    """A number that a feeder shows, started with --metrics-addr 127.0.0.1:0."""
+    port = re.search("serving metrics.* port=([0-9]+)", feeder.log())[1]
+    text = urllib.request.urlopen(f"http://127.0.0.1:{port}/metrics").read().decode()
+    return float(re.search(rf"^{name} (\S+)$", text, re.MULTILINE)[1])
 
 
 class Feed:

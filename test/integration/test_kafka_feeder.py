@@ -400,6 +400,8 @@ def test_the_loss_of_positions_is_accepted_if_told_so(feed):
     (["--dsn", "nonsense"], "dsn"),
     (["--check-config", "--dsn", "nonsense"], "dsn"),
     (["--check-config", "-X", "no.such=1"], "no.such"),
+    (["-X", "acks=0", "--dlq-topic", "x"], "a dead letter must not be lost"),
+    (["--dlq-topic", "interactions", "--topic", "interactions"], "is the topic that is read"),
     (["--on-lost-position", "newest"], "allowed are stop, oldest"),
     (["--k", "10"], "publishes 32 items, not 10"),
 ])

@@ -4,11 +4,10 @@ import itertools
 import json
 import random
 import re
-import urllib.request
 from datetime import datetime, timezone
 from pathlib import Path
 
-from kafka_feed import PIPELINE, edition, event, now_ms, wait_until
+from kafka_feed import PIPELINE, edition, event, metric, now_ms, wait_until
 from proxy import CuttingProxy
 
 CHECKOUT = Path(__file__).resolve().parents[2]
@@ -53,12 +52,6 @@ def check_once(feed):
     assert feed.total() == sum(feed.sent.values())
     assert feed.counted() == feed.sent
     assert duplicates(feed) == feed.deliveries - sum(feed.sent.values())
-
-
-def metric(feeder, name):
-    port = re.search("serving metrics.* port=([0-9]+)", feeder.log())[1]
-    text = urllib.request.urlopen(f"http://127.0.0.1:{port}/metrics").read().decode()
-    return float(re.search(rf"^{name} (\S+)$", text, re.MULTILINE)[1])
 
 
 def test_a_producer_that_sends_twice_is_counted_once(feed):
