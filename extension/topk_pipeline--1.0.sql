@@ -807,9 +807,25 @@ END
 $$;
 COMMENT ON FUNCTION topk_pipeline.pointer_path IS 'internal: a JSON Pointer (RFC 6901) as a path for #>';
 
-/* As the feeders read an event; a path that is null takes the default. */
-CREATE FUNCTION topk_pipeline.read_event(payload bytea, item_path text[], key_path text[], weight_path text[],
-	OUT item text, OUT key text, OUT weight bigint)
+CREATE FUNCTION topk_pipeline.read_time(value jsonb) RETURNS timestamptz
+LANGUAGE sql STABLE STRICT
+BEGIN ATOMIC
+	SELECT CASE WHEN jsonb_typeof(value) = 'number' AND (value #>> '{}')::numeric % 1 = 0
+				THEN to_timestamp((value #>> '{}')::numeric / 1000.0)
+				WHEN jsonb_typeof(value) = 'string'
+					AND value #>> '{}' ~ '^\d{4}-\d\d-\d\d[Tt ]\d\d:\d\d:\d\d(\.\d+)?([Zz]|[+-]\d\d:\d\d)$'
+				THEN (value #>> '{}')::timestamptz
+		   END;
+END;
+COMMENT ON FUNCTION topk_pipeline.read_time IS 'internal: Unix milliseconds or an RFC 3339 time in an event; null if it is neither';
+
+/*
+ * As the feeders read an event; a path that is null takes the default.  Whoever
+ * calls this has to know that item is null if nothing can be counted.
+ */
+CREATE FUNCTION topk_pipeline.read_event(payload bytea, record_time timestamptz,
+	item_path text[], key_path text[], weight_path text[], time_path text[], id_path text[],
+	OUT item text, OUT key text, OUT weight bigint, OUT at timestamptz, OUT id text)
 LANGUAGE plpgsql STABLE
 SET search_path FROM CURRENT
 AS $$
@@ -818,32 +834,43 @@ DECLARE
 	number		numeric;
 BEGIN
 	event := convert_from(payload, 'UTF8');
-	IF jsonb_typeof(event) = 'object' AND jsonb_typeof(event #> item_path) = 'string'
+	IF jsonb_typeof(event) <> 'object' OR jsonb_typeof(event #> item_path) IS DISTINCT FROM 'string' THEN
+		RETURN;
+	END IF;
+	IF key_path IS NULL THEN
+		key := 'global';
+	ELSIF jsonb_typeof(event #> key_path) = 'string' AND octet_length(event #>> key_path) BETWEEN 1 AND 2048 THEN
+		key := event #>> key_path;
+	END IF;
+	IF weight_path IS NULL THEN
+		weight := 1;
+	ELSIF jsonb_typeof(event #> weight_path) = 'number' THEN
+		number := event #>> weight_path;
+		weight := CASE WHEN number BETWEEN 0 AND 1e12 AND number = trunc(number) THEN number END;
+	END IF;
+	at := CASE WHEN time_path IS NULL THEN record_time ELSE read_time(event #> time_path) END;
+	IF jsonb_typeof(event #> id_path) = 'string' AND octet_length(event #>> id_path) BETWEEN 1 AND 1000
+		OR jsonb_typeof(event #> id_path) = 'number' AND event #>> id_path ~ '^-?\d{1,999}$'
+	THEN
+		id := event #>> id_path;
+	END IF;
+	IF num_nulls(key, weight, at) = 0 AND (id_path IS NULL OR id IS NOT NULL)
 		AND octet_length(event #>> item_path) BETWEEN 1 AND 8192
 	THEN
-		IF key_path IS NULL THEN
-			key := 'global';
-		ELSIF jsonb_typeof(event #> key_path) = 'string' AND octet_length(event #>> key_path) BETWEEN 1 AND 2048 THEN
-			key := event #>> key_path;
-		END IF;
-		IF weight_path IS NULL THEN
-			weight := 1;
-		ELSIF jsonb_typeof(event #> weight_path) = 'number' THEN
-			number := event #>> weight_path;
-			weight := CASE WHEN number BETWEEN 0 AND 1e12 AND number = trunc(number) THEN number END;
-		END IF;
-		item := CASE WHEN key IS NOT NULL AND weight IS NOT NULL THEN event #>> item_path END;
+		item := event #>> item_path;
 	END IF;
 EXCEPTION
 	WHEN data_exception OR program_limit_exceeded THEN
 		item := NULL;
 END
 $$;
-COMMENT ON FUNCTION topk_pipeline.read_event IS 'internal: what to count of an event; item is null if nothing can be';
+COMMENT ON FUNCTION topk_pipeline.read_event IS 'internal: what to count of an event, and when; item is null if nothing can be';
 
+/* Ids take the time of the replay, which is within the TTL of all that are remembered. */
 CREATE FUNCTION topk_pipeline.replay(pipeline text, reason text DEFAULT NULL,
 	entity text DEFAULT '/entity_id', key text DEFAULT NULL, weight text DEFAULT NULL,
-	OUT counted bigint, OUT remaining bigint)
+	event_time text DEFAULT NULL, id text DEFAULT NULL,
+	OUT counted bigint, OUT duplicates bigint, OUT remaining bigint)
 LANGUAGE plpgsql SECURITY DEFINER
 SET search_path FROM CURRENT
 AS $$
@@ -853,29 +880,49 @@ DECLARE
 	item_path	CONSTANT text[] := pointer_path(replay.entity);
 	key_path	CONSTANT text[] := pointer_path(replay.key);
 	weight_path	CONSTANT text[] := pointer_path(replay.weight);
+	time_path	CONSTANT text[] := pointer_path(replay.event_time);
+	id_path		CONSTANT text[] := pointer_path(replay.id);
 	events		record;
+	fresh		boolean[] := '{}';
 BEGIN
-	WITH usable AS
+	IF id_path IS NOT NULL THEN
+		PERFORM prepare_seen(p, now(), now());
+	END IF;
+	WITH usable AS MATERIALIZED
 	(
-		DELETE FROM rejected_record AS r
+		SELECT r.rejected_id, e.*
+		  FROM rejected_record AS r,
+			   read_event(r.payload, r.event_time, item_path, key_path, weight_path, time_path, id_path) AS e
 		 WHERE r.pipeline = p.name AND (replay.reason IS NULL OR r.reason = replay.reason)
-		   AND r.event_time BETWEEN now() - p.retention_seconds * interval '1 second'
-								AND now() + p.max_ahead_seconds * interval '1 second'
-		   AND (read_event(r.payload, item_path, key_path, weight_path)).item IS NOT NULL
-		RETURNING r.payload, r.event_time
+		   AND e.item IS NOT NULL
+		   AND e.at BETWEEN now() - p.retention_seconds * interval '1 second'
+						AND now() + p.max_ahead_seconds * interval '1 second'
+	),
+	taken AS
+	(
+		DELETE FROM rejected_record AS r USING usable AS u
+		 WHERE r.pipeline = p.name AND r.rejected_id = u.rejected_id
+		RETURNING u.*
 	)
-	SELECT array_agg(e.key) AS keys, array_agg(e.item) AS items, array_agg(e.weight) AS weights,
-		   array_agg(bucket(p.name, u.event_time)) AS buckets
+	SELECT array_agg(t.key) AS keys, array_agg(t.item) AS items, array_agg(t.weight) AS weights,
+		   array_agg(t.id) AS ids, array_agg(bucket(p.name, t.at)) AS buckets, count(*) AS records
 	  INTO events
-	  FROM usable AS u, read_event(u.payload, item_path, key_path, weight_path) AS e;
+	  FROM taken AS t;
 
-	counted := count_records(p, events.keys, events.buckets, events.items, events.weights);
+	IF id_path IS NOT NULL AND events.records > 0 THEN
+		fresh := remember(p, events.ids, array_fill(now(), ARRAY[events.records::int]), now(), now());
+	END IF;
+	counted := count_records(p, events.keys, events.buckets, events.items, events.weights, fresh);
+	duplicates := events.records - counted;
+	IF duplicates > 0 THEN
+		PERFORM count_duplicates(p.pipeline_id, duplicates);
+	END IF;
 	SELECT count(*) INTO remaining FROM rejected_record AS r
 	 WHERE r.pipeline = p.name AND (replay.reason IS NULL OR r.reason = replay.reason);
 END
 $$;
 COMMENT ON FUNCTION topk_pipeline.replay IS
-	'count rejected records that can be counted now, with entity, key and weight at these JSON Pointers, and forget them; the others stay';
+	'count rejected records that can be counted now, with their fields at these JSON Pointers, and forget them; the others stay';
 
 /* ---- rejected records, sent elsewhere too ---- */
 

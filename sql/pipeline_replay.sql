@@ -52,6 +52,43 @@ SELECT reason, count(*) FROM topk_pipeline.rejected WHERE pipeline = 'replay' GR
 SELECT records, rejected FROM topk_pipeline.status WHERE pipeline = 'replay';
 COMMIT;
 
+-- by ids: what has been counted meanwhile, or stands there twice, is a duplicate, and what has no id stays
+BEGIN;
+SELECT * FROM topk_pipeline.ingest_records('replay', 'test', '{}', '{}', '{}', '{m-1}', ARRAY[now()],
+	'{ids}', ARRAY[topk_pipeline.bucket('replay')], '{mended}', '{1}');
+SELECT pg_temp.reject('replay', 'ids', 0, '{"e":"mended","m":"m-1"}');
+SELECT pg_temp.reject('replay', 'ids', 0, '{"e":"a","m":"m-2"}');
+SELECT pg_temp.reject('replay', 'ids', 0, '{"e":"a","m":"m-2"}');
+SELECT pg_temp.reject('replay', 'ids', 0, '{"e":"b","m":123456789012345678901234567890}');
+SELECT pg_temp.reject('replay', 'ids', 0, '{"e":"b","m":"123456789012345678901234567890"}');
+SELECT pg_temp.reject('replay', 'ids', 0, convert_to(format('{"e":"c","m":"%s"}', repeat('x', 1000)), 'UTF8'));
+SELECT pg_temp.reject('replay', 'ids', 0, convert_to(format('{"e":"c","m":"%s"}', repeat('x', 1001)), 'UTF8'));
+SELECT pg_temp.reject('replay', 'ids', 0, '{"e":"d"}');
+SELECT pg_temp.reject('replay', 'ids', 0, '{"e":"d","m":""}');
+SELECT pg_temp.reject('replay', 'ids', 0, '{"e":"d","m":1.5}');
+SELECT pg_temp.reject('replay', 'ids', 0, '{"e":"d","m":null}');
+SELECT * FROM topk_pipeline.replay('replay', 'ids', '/e', id => '/m');
+SELECT key, records, summary FROM topk_pipeline.window_summary WHERE pipeline = 'replay' ORDER BY key;
+SELECT duplicates, rejected FROM topk_pipeline.status WHERE pipeline = 'replay';
+-- and who sends one of them once more finds it counted
+SELECT * FROM topk_pipeline.ingest_records('replay', 'test', '{}', '{}', '{}', '{m-2}', ARRAY[now()],
+	'{ids}', ARRAY[topk_pipeline.bucket('replay')], '{a}', '{1}');
+ROLLBACK;
+
+-- with the time that the event gives
+BEGIN;
+CREATE FUNCTION pg_temp.reject_at(entity text, at text) RETURNS void
+RETURN pg_temp.reject('replay', 'times', 24 * 40, convert_to(format('{"e":"%s","at":%s}', entity, at), 'UTF8'));
+SELECT pg_temp.reject_at('rfc 3339', to_json(to_char(now() AT TIME ZONE 'UTC' - interval '1 day', 'YYYY-MM-DD"T"HH24:MI:SS.MSZ'))::text);
+SELECT pg_temp.reject_at('offset', to_json(to_char(now() AT TIME ZONE 'UTC' - interval '1 day', 'YYYY-MM-DD"t"HH24:MI:SS"+00:00"'))::text);
+SELECT pg_temp.reject_at('ms', floor(extract(epoch FROM now() - interval '1 day') * 1000)::text);
+SELECT pg_temp.reject_at(at, at) FROM unnest(ARRAY['null', '1.5', '1e300', '1e30', 'true', '[]']) AS at;
+SELECT pg_temp.reject_at('odd', to_json(at)::text)
+  FROM unnest(ARRAY['yesterday', 'now', '2026-11-24', '2026-11-24 10:00', '2026-13-24T10:00:00Z', '2026-11-24T10:00:00', 'infinity']) AS at;
+SELECT * FROM topk_pipeline.replay('replay', 'times', '/e', event_time => '/at');
+SELECT topk_pipeline.bucket('replay') - bucket AS ago, records, summary FROM topk_pipeline.window_summary WHERE pipeline = 'replay' AND summary::text ~ 'rfc';
+ROLLBACK;
+
 -- JSON Pointers
 SELECT pointer, topk_pipeline.pointer_path(pointer) FROM unnest('{"",/a,/a/b,/,/a~1b~0c,/~01,/0}'::text[]) AS pointer;
 SELECT * FROM topk_pipeline.replay('replay', entity => 'entity_id');

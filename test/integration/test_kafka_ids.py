@@ -144,6 +144,30 @@ def test_an_event_without_a_usable_id_is_rejected(feed):
     wait_until(lambda: feed.counted() == {"good": 1, "mended": 1})
 
 
+def test_rejected_events_are_replayed_by_id(feed):
+    """The producer changes its events; before the mapping follows, some are sent again, and some more after the replay."""
+    changed = [json.dumps({"product": f"p{number % 10}", "id": f"c-{number}"}) for number in range(300)]
+    feeder = feed.start(*BY_ID)
+    for number, value in enumerate(changed):
+        feed.send(value, number % 4)
+    feed.producer.flush()
+    feed.await_position(300)
+    assert feed.database.query("SELECT reason, records FROM topk_pipeline.rejected_by_reason") == [("missing_entity", 300)]
+    assert feeder.terminate() == 0
+    feed.start(*BY_ID, "--entity-field", "/product")
+    for number, value in enumerate(changed[:100]):
+        feed.send(value, number % 4)
+    feed.producer.flush()
+    feed.await_position(400)
+    assert feed.database.query("SELECT * FROM topk_pipeline.replay(%s, entity => '/product', id => '/id')", PIPELINE) == [(200, 100, 0)]
+    for number, value in enumerate(changed[200:]):
+        feed.send(value, number % 4)
+    feed.producer.flush()
+    feed.await_position(500)
+    assert feed.counted() == {f"p{number}": 30 for number in range(10)}
+    assert duplicates(feed) == 200
+
+
 # ---- a real event ----
 
 DOCUMENTATION = (CHECKOUT / "docs" / "kafka.md").read_text()
