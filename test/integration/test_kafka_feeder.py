@@ -7,6 +7,7 @@ import re
 import threading
 import time
 import urllib.request
+from collections import Counter
 from contextlib import contextmanager
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
@@ -15,7 +16,7 @@ import pytest
 from confluent_kafka import TopicPartition
 
 from blackhole import BlackHole
-from kafka_feed import PIPELINE, edition, event, now_ms, wait_until
+from kafka_feed import PIPELINE, edition, event, metric, now_ms, wait_until
 from proxy import CuttingProxy
 
 CHECKOUT = Path(__file__).resolve().parents[2]
@@ -27,6 +28,7 @@ ZOMBIES = edition(1, 50)
 RESTARTS = edition(1, 34)  # of PostgreSQL, in each of three ways
 CUTS = edition(10, 1000)
 BLACKHOLES = edition(1, 20)
+KEYED_RECORDS, KEYS = edition((30_000, 3_000), (1_000_000, 1_000_000))
 
 
 # ---- counting ----
@@ -68,6 +70,24 @@ def test_fields_are_found_by_pointer(feed):
     rows = feed.database.query("SELECT key, item, estimate, window_start::date FROM topk_pipeline.window_summary, "
                                "topk_top(summary) ORDER BY 1, 2")
     assert rows == [("a", "p1", 3, when.date()), ("a", "p2", 1, when.date()), ("b", "p1", 7, when.date())]
+
+
+@pytest.mark.parametrize("by_id", [[], ["--id-field", "/id"]], ids=["summaries", "records"])
+def test_many_keys_take_bounded_memory(feed, by_id):
+    """Each key of a batch has a summary of its own, but a batch ends when they take --batch-bytes."""
+    sent = Counter()
+    for number in range(KEYED_RECORDS):
+        key, entity = f"k{random.randrange(KEYS)}", f"e{random.randrange(100)}"
+        feed.send(event(entity, tenant=key, id=number), number % 4)
+        sent[key, entity] += 1
+    feed.producer.flush()
+    feeder = feed.start("--key-field", "/tenant", *by_id, "--metrics-addr", "127.0.0.1:0")
+    feed.await_position(KEYED_RECORDS, timeout=600)
+    assert Counter({(key, entity): count for key, entity, count in feed.database.query(
+        "SELECT key, item, sum(lower_bound)::int FROM topk_pipeline.window_summary, topk_top(summary, 1000) GROUP BY 1, 2")}) == sent
+    assert metric(feeder, "topk_feeder_batches_total") < KEYED_RECORDS / 500
+    memory = int(re.search(r"VmHWM:\s+(\d+) kB", Path(f"/proc/{feeder.pid}/status").read_text())[1])
+    assert memory < 256 * 1024
 
 
 def test_once_drains_what_is_there_and_ends(feed):
