@@ -1,9 +1,10 @@
 /*
  * feed_pgarray_test.c
- *	  Binary arrays, byte by byte as array_recv reads them.
+ *	  Binary arrays, byte by byte as array_recv reads them, and read back.
  */
 #include "feed/pgarray.h"
 
+#include <stdlib.h>
 #include <string.h>
 
 #include "tap.h"
@@ -20,6 +21,60 @@ is(PgArray *array, const char *expected, size_t size, const char *what)
 #define HEADER(null, type, length) \
 	"\0\0\0\1"                     \
 	"\0\0\0" null "\0\0" type "\0\0\0" length "\0\0\0\1"
+
+/* Are these the elements of the first size bytes of an array?  In memory of that size, so that ASan sees an overrun. */
+static bool
+reads(const char *bytes, size_t size, int count, const char *const *elements)
+{
+	char		 *copy = malloc(size + 1);
+	PgArrayReader reader;
+	const char	 *element;
+	size_t		  length;
+	bool		  same = true;
+	int			  seen = 0;
+
+	copy = realloc(memcpy(copy, bytes, size), size > 0 ? size : 1);
+	for (reader = pgarray_read(copy, size); pgarray_next(&reader, &element, &length); seen++)
+	{
+		if (seen >= count || (element == NULL) != (elements[seen] == NULL) ||
+			(element != NULL &&
+			 (length != strlen(elements[seen]) || memcmp(element, elements[seen], length) != 0)))
+			same = false;
+	}
+	free(copy);
+	return same && seen == count;
+}
+
+static void
+test_reading(void)
+{
+	static const char *const elements[] = {"ab", "", NULL, "c"};
+	PgArray					 array = {0};
+	PgArrayReader			 none = pgarray_read(NULL, 0);
+	const char				*element;
+	size_t					 length;
+	bool					 cut_off = true;
+
+	ok(!pgarray_next(&none, &element, &length), "no array has no elements");
+	pgarray_start(&array, PGARRAY_TEXT);
+	pgarray_finish(&array);
+	ok(reads(array.data, array.size, 0, elements), "an empty array is read");
+
+	pgarray_start(&array, PGARRAY_TEXT);
+	for (int i = 0; i < 4; i++)
+		pgarray_append_text(&array, elements[i]);
+	pgarray_finish(&array);
+	ok(reads(array.data, array.size, 4, elements), "what was written is read");
+	for (size_t size = 0; size < array.size; size++)
+	{
+		/* how many elements end before that */
+		int whole = (size >= 26) + (size >= 30) + (size >= 34);
+
+		cut_off = cut_off && reads(array.data, size, whole, elements);
+	}
+	ok(cut_off, "an array that is cut off ends where it is");
+	pgarray_free(&array);
+}
 
 int
 main(void)
@@ -79,5 +134,6 @@ main(void)
 
 	pgarray_free(&array);
 	ok(array.data == NULL && array.size == 0, "free leaves a valid start");
+	test_reading();
 	return done_testing();
 }
