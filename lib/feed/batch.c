@@ -395,6 +395,15 @@ batch_reject(FeedBatch *batch, const FeedRecord *record, int64_t time, FeedReaso
 	return true;
 }
 
+/* The record is in the batch. */
+static bool
+batch_pass(FeedBatch *batch, const FeedRecord *record)
+{
+	batch->records++;
+	feed_batch_advance(batch, record->shard, record->position + 1);
+	return true;
+}
+
 bool
 feed_batch_keep_header(FeedBatch *batch, const char *name, size_t name_length, const void *value,
 					   size_t value_length)
@@ -444,12 +453,13 @@ feed_batch_take(FeedBatch *batch, const FeedRecord *record, int64_t now)
 	else
 		taken = batch_reject(batch, record, event.time, reason, detail);
 	feed_event_free(&event);
-	if (taken)
-	{
-		batch->records++;
-		feed_batch_advance(batch, record->shard, record->position + 1);
-	}
-	return taken;
+	return taken && batch_pass(batch, record);
+}
+
+bool
+feed_batch_refuse(FeedBatch *batch, const FeedRecord *record, FeedReason reason, const char *detail)
+{
+	return batch_reject(batch, record, record->time, reason, detail) && batch_pass(batch, record);
 }
 
 /* ---- what is in it ---- */

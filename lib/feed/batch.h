@@ -40,6 +40,9 @@ typedef enum FeedForm
 /* Positions of this shard are not stored: nothing but ids protects from counting it twice. */
 #define FEED_POSITION_NOT_KEPT INT64_C(-2)
 
+/* Room for a position as text: Kinesis has up to 129 digits, and what follows them in an aggregate. */
+#define FEED_POSITION_SIZE 144
+
 /* How far a batch moves one shard (a Kafka partition, a Kinesis shard). */
 typedef struct FeedShard
 {
@@ -98,7 +101,7 @@ typedef struct FeedRecord
 typedef struct FeedRejected
 {
 	int		   shard;
-	char	   position[64];
+	char	   position[FEED_POSITION_SIZE];
 	int64_t	   time; /* Unix milliseconds, or FEED_NO_TIME */
 	FeedReason reason;
 	char	  *detail;
@@ -155,6 +158,13 @@ extern bool feed_batch_take(FeedBatch *batch, const FeedRecord *record, int64_t 
  */
 extern bool feed_batch_keep_header(FeedBatch *batch, const char *name, size_t name_length,
 								   const void *value, size_t value_length);
+
+/*
+ * Reject one record without looking into it, because its source already knows that it can't be
+ * used, and move its shard past it.  Returns false when out of memory.
+ */
+extern bool feed_batch_refuse(FeedBatch *batch, const FeedRecord *record, FeedReason reason,
+							  const char *detail);
 
 /* Move a shard over positions that hold no records. */
 extern void feed_batch_advance(FeedBatch *batch, int shard, int64_t to);

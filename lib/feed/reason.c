@@ -13,6 +13,8 @@
 static const char *const reason_codes[] = {
 	[FEED_ACCEPTED] = "accepted",
 	[FEED_EMPTY_VALUE] = "empty_value",
+	[FEED_BAD_RECORD] = "bad_record",
+	[FEED_INVALID_BASE64] = "invalid_base64",
 	[FEED_INVALID_JSON] = "invalid_json",
 	[FEED_INVALID_UTF8] = "invalid_utf8",
 	[FEED_NUL_CHARACTER] = "nul_character",

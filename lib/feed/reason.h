@@ -15,6 +15,8 @@ typedef enum FeedReason
 {
 	FEED_ACCEPTED,
 	FEED_EMPTY_VALUE, /* no bytes at all: an empty value or a tombstone */
+	FEED_BAD_RECORD,  /* what its source wraps it in is not as it should be */
+	FEED_INVALID_BASE64,
 	FEED_INVALID_JSON,
 	FEED_INVALID_UTF8,
 	FEED_NUL_CHARACTER, /* PostgreSQL's text has no NUL */

@@ -267,6 +267,29 @@ test_records(FeedBatch *batch)
 	   "but not one that can not be stored");
 }
 
+/* What its source says of a record goes before what is in it. */
+static void
+test_refused(FeedBatch *batch)
+{
+	FeedRecord record = {.shard = feed_batch_shard(batch, "s", FEED_POSITION_NOT_KEPT),
+						 .time = NOW,
+						 .payload = "{\"e\":\"x\",\"t\":\"k\"}",
+						 .payload_length = 17,
+						 .id = "a/1",
+						 .id_length = 3};
+	char	   sequence[FEED_POSITION_SIZE];
+
+	memset(sequence, '7', sizeof(sequence) - 1);
+	sequence[sizeof(sequence) - 1] = '\0';
+	record.sequence = sequence;
+	ok(feed_batch_refuse(batch, &record, FEED_INVALID_BASE64, "data is no base64") &&
+		   feed_batch_records(batch) == 1 && feed_batch_counted(batch) == NULL &&
+		   rejected_is(batch, 0, sequence, FEED_INVALID_BASE64, "data is no base64") &&
+		   feed_batch_rejected(batch)[0].payload_length == 17 &&
+		   memcmp(feed_batch_rejected(batch)[0].id, "a/1", 3) == 0,
+	   "a record can be refused unread");
+}
+
 static void
 test_ingest_records(FeedBatch *batch)
 {
@@ -347,8 +370,8 @@ main(void)
 {
 	static void (*const tests[])(FeedBatch *) = {test_windows, test_retention, test_rejected,
 												 test_ingest, test_nothing_is_cut};
-	static void (*const tests_of_records[])(FeedBatch *) = {test_records, test_rejected,
-															test_ingest_records};
+	static void (*const tests_of_records[])(FeedBatch *) = {test_records, test_refused,
+															test_rejected, test_ingest_records};
 
 	feed_pointer_parse("/e", &fields.entity);
 	feed_pointer_parse("/t", &fields.key);
