@@ -1,6 +1,6 @@
 /*
  * http.c
- *	  POST through libcurl, signed with AWS Signature Version 4 where asked.
+ *	  POST and GET through libcurl, signed with AWS Signature Version 4 where asked.
  *
  * Must not know what is said over it, nor log anything.
  */
@@ -15,6 +15,12 @@
 #define HTTP_CONNECT_TIMEOUT_MS 2000
 #define HTTP_TOTAL_TIMEOUT_MS 10000
 #define HTTP_RESPONSE_LIMIT (1024 * 1024)
+
+typedef enum HttpMethod
+{
+	HTTP_GET,
+	HTTP_POST
+} HttpMethod;
 
 struct HttpClient
 {
@@ -138,13 +144,17 @@ set_signing(CURL *curl, const AwsSigning *signing)
 }
 
 static CURLcode
-set_request(HttpClient *client, const HttpRequest *request, struct curl_slist *headers)
+set_request(HttpClient *client, HttpMethod method, const HttpRequest *request,
+			struct curl_slist *headers)
 {
 	CURL *curl = client->curl;
 	long  connect_timeout =
 		 request->connect_timeout_ms ? request->connect_timeout_ms : HTTP_CONNECT_TIMEOUT_MS;
 	long total_timeout =
 		request->total_timeout_ms ? request->total_timeout_ms : HTTP_TOTAL_TIMEOUT_MS;
+
+	if (request->total_timeout_ms == HTTP_NO_TIMEOUT)
+		total_timeout = 0; /* libcurl's word for it */
 
 	/* forgets the options of the last request, keeps its connection */
 	curl_easy_reset(curl);
@@ -160,8 +170,13 @@ set_request(HttpClient *client, const HttpRequest *request, struct curl_slist *h
 	curl_easy_setopt(curl, CURLOPT_WRITEDATA, client);
 	curl_easy_setopt(curl, CURLOPT_URL, request->url);
 	curl_easy_setopt(curl, CURLOPT_HTTPHEADER, headers);
-	curl_easy_setopt(curl, CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t) request->body_length);
-	curl_easy_setopt(curl, CURLOPT_POSTFIELDS, request->body_length > 0 ? request->body : "");
+	if (request->direct)
+		curl_easy_setopt(curl, CURLOPT_PROXY, "");
+	if (method == HTTP_POST)
+	{
+		curl_easy_setopt(curl, CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t) request->body_length);
+		curl_easy_setopt(curl, CURLOPT_POSTFIELDS, request->body_length > 0 ? request->body : "");
+	}
 	return set_signing(curl, request->signing);
 }
 
@@ -185,8 +200,8 @@ error_class(CURLcode code)
 	}
 }
 
-DaemonStatus
-http_post(HttpClient *client, const HttpRequest *request, HttpResponse *response)
+static DaemonStatus
+perform(HttpClient *client, HttpMethod method, const HttpRequest *request, HttpResponse *response)
 {
 	struct curl_slist *headers = request_headers(request);
 	CURLcode		   code = CURLE_OUT_OF_MEMORY;
@@ -199,7 +214,7 @@ http_post(HttpClient *client, const HttpRequest *request, HttpResponse *response
 	client->problem[0] = '\0';
 
 	if (headers != NULL || request->headers == NULL || request->headers[0] == NULL)
-		code = set_request(client, request, headers);
+		code = set_request(client, method, request, headers);
 	if (code == CURLE_OK)
 		code = curl_easy_perform(client->curl);
 	curl_slist_free_all(headers);
@@ -217,4 +232,26 @@ http_post(HttpClient *client, const HttpRequest *request, HttpResponse *response
 	response->body = client->body != NULL ? client->body : "";
 	response->length = client->body_length;
 	return DAEMON_OK;
+}
+
+DaemonStatus
+http_post(HttpClient *client, const HttpRequest *request, HttpResponse *response)
+{
+	return perform(client, HTTP_POST, request, response);
+}
+
+DaemonStatus
+http_get(HttpClient *client, const HttpRequest *request, HttpResponse *response)
+{
+	return perform(client, HTTP_GET, request, response);
+}
+
+const char *
+http_header(HttpClient *client, const char *name)
+{
+	struct curl_header *header;
+
+	if (curl_easy_header(client->curl, name, 0, CURLH_HEADER, -1, &header) != CURLHE_OK)
+		return NULL;
+	return header->value;
 }

@@ -7,12 +7,16 @@
 #ifndef DAEMON_HTTP_H
 #define DAEMON_HTTP_H
 
+#include <stdbool.h>
 #include <stddef.h>
 
 #include "daemon/aws.h"
 #include "daemon/status.h"
 
 typedef struct HttpClient HttpClient;
+
+/* A total timeout for who waits as long as it takes. */
+#define HTTP_NO_TIMEOUT (-1)
 
 typedef struct HttpRequest
 {
@@ -24,6 +28,7 @@ typedef struct HttpRequest
 	int				   total_timeout_ms;   /* 0: 10000 */
 	size_t			   response_limit;	   /* 0: 1 MB */
 	const AwsSigning  *signing;			   /* NULL: not signed */
+	bool			   direct;			   /* through no proxy, whatever the environment says */
 } HttpRequest;
 
 /* body ends with a NUL beyond length, and lives until the next request on the client. */
@@ -46,7 +51,14 @@ extern void			http_close(HttpClient *client);
 extern DaemonStatus http_post(HttpClient *client, const HttpRequest *request,
 							  HttpResponse *response);
 
-/* Why the last http_post did not answer OK; never names a header or a body. */
+/* GET, the same otherwise; without a body. */
+extern DaemonStatus http_get(HttpClient *client, const HttpRequest *request,
+							 HttpResponse *response);
+
+/* A header of the last response, or NULL; lives until the next call on the client. */
+extern const char *http_header(HttpClient *client, const char *name);
+
+/* Why the last request did not answer OK; never names a header or a body. */
 extern const char *http_problem(const HttpClient *client);
 
 #endif /* DAEMON_HTTP_H */

@@ -26,9 +26,11 @@ typedef struct PgSession PgSession;
 
 typedef struct PgSettings
 {
-	const char *dsn;			 /* connection string or URI; NULL: libpq's environment */
-	const char *program;		 /* application_name, unless the user chose one */
-	int			call_timeout_ms; /* bound for one call; 0: PG_CALL_TIMEOUT_MS */
+	const char *dsn;				/* connection string or URI; NULL: libpq's environment */
+	const char *program;			/* application_name, unless the user chose one */
+	int			call_timeout_ms;	/* bound for one call; 0: PG_CALL_TIMEOUT_MS */
+	int			connect_timeout_ms; /* bound for one try to connect, for who can't wait for
+									 * connect_timeout; 0: none of ours */
 
 	/*
 	 * Run after every connect, before pg_session_connect_once returns OK: check versions,

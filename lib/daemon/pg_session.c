@@ -163,9 +163,9 @@ start_connection(const PgSettings *settings)
 	return PQconnectStartParams(keywords, values, 1);
 }
 
-/* connect_timeout as libpq understood it, for each of the hosts; -1 for ever. */
+/* connect_timeout as libpq understood it, for each of the hosts, within limit_ms; -1 for ever. */
 static int64_t
-connect_deadline(PGconn *connection)
+connect_deadline(PGconn *connection, int limit_ms)
 {
 	PQconninfoOption *options = PQconninfo(connection);
 	int64_t			  seconds = atoi(PG_CONNECT_TIMEOUT);
@@ -182,14 +182,16 @@ connect_deadline(PGconn *connection)
 				hosts++;
 	}
 	PQconninfoFree(options);
+	if (limit_ms > 0 && (seconds <= 0 || seconds * hosts * 1000 > limit_ms))
+		return clock_milliseconds() + limit_ms;
 	return seconds <= 0 ? -1 : clock_milliseconds() + seconds * hosts * 1000;
 }
 
 static DaemonStatus
 await_connection(PgSession *session)
 {
-	PGconn					 *connection = session->connection;
-	int64_t					  deadline = connect_deadline(connection);
+	PGconn *connection = session->connection;
+	int64_t deadline = connect_deadline(connection, session->settings->connect_timeout_ms);
 	PostgresPollingStatusType polling = PGRES_POLLING_WRITING;
 
 	if (PQstatus(connection) == CONNECTION_BAD)

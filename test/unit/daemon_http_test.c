@@ -43,6 +43,8 @@ read_request(Server *server, int client)
 		server->request[used] = '\0';
 		head_end = strstr(server->request, "\r\n\r\n");
 		length = strstr(server->request, "Content-Length: ");
+		if (head_end != NULL && strncmp(server->request, "GET ", 4) == 0)
+			return true;
 		if (head_end != NULL && length != NULL &&
 			used >= (size_t) (head_end + 4 - server->request) + (size_t) atol(length + 16))
 			return true;
@@ -144,6 +146,41 @@ test_answers(HttpClient *client)
 	server_stop(&server);
 }
 
+/* What http_get adds: no body, headers of the answer, patience, and no proxy. */
+static void
+test_get(HttpClient *client)
+{
+	static const char *const answers[] = {
+		"HTTP/1.1 200 OK\r\nLambda-Id: one\r\nContent-Length: 5\r\n\r\nhello",
+		"HTTP/1.1 200 OK\r\nContent-Length: 0\r\nConnection: close\r\n\r\n",
+		NULL,
+	};
+	Server		 server;
+	HttpRequest	 request = {.total_timeout_ms = HTTP_NO_TIMEOUT, .direct = true};
+	HttpResponse response;
+
+	server_start(&server, answers);
+	request.url = server.url;
+	unsetenv("no_proxy");
+	setenv("http_proxy", "http://127.0.0.1:1", 1);
+	ok(http_get(client, &request, &response) == DAEMON_OK && response.length == 5 &&
+		   strncmp(server.request, "GET / HTTP/1.1\r\n", 16) == 0 &&
+		   strstr(server.request, "Content-Length") == NULL,
+	   "GET sends no body, and goes past the proxy");
+	ok(http_header(client, "lambda-id") != NULL &&
+		   strcmp(http_header(client, "lambda-id"), "one") == 0 &&
+		   http_header(client, "Lambda-Other") == NULL,
+	   "headers are found, whatever their case");
+	ok(http_post(client, &request, &response) == DAEMON_OK &&
+		   http_header(client, "Lambda-Id") == NULL && server.connections == 1,
+	   "those of the last answer, over the same connection");
+	request.direct = false;
+	ok(http_get(client, &request, &response) == DAEMON_RETRY, "else the proxy is asked");
+	unsetenv("http_proxy");
+	setenv("no_proxy", "*", 1);
+	server_stop(&server);
+}
+
 static void
 test_failures(HttpClient *client)
 {
@@ -181,6 +218,7 @@ main(void)
 	setenv("no_proxy", "*", 1);
 	ok(http_open("t/1", &client) == DAEMON_OK, "a client is made");
 	test_answers(client);
+	test_get(client);
 	test_failures(client);
 	http_close(client);
 	return done_testing();
