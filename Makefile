@@ -86,19 +86,20 @@ $(OBJS): $(wildcard extension/*.h lib/mg/*.h)
 
 # ---- the daemons ----
 
-PACKAGES = libpq libcurl libmicrohttpd jansson yajl libcrypto rdkafka
-DAEMON_CPPFLAGS = -Ilib -D_GNU_SOURCE $(shell pkg-config --cflags $(PACKAGES))
+PACKAGES = libpq libcurl libmicrohttpd jansson yajl libcrypto rdkafka libprotobuf-c
+DAEMON_CPPFLAGS = -Ilib -Ibuild/proto -D_GNU_SOURCE $(shell pkg-config --cflags $(PACKAGES))
 DAEMON_CFLAGS = -std=c11 -O2 -g -fno-omit-frame-pointer -Wall -Wextra $(WERROR)
 DAEMON_LIBS = -Wl,--as-needed $(shell pkg-config --libs $(PACKAGES)) -lm -lpthread
 
 # objects(variant, source directories)
 objects = $(patsubst %.c,build/$(1)/%.o,$(wildcard $(addsuffix /*.c,$(2))))
 
-DAEMONS = build/topk-kafka-feeder build/topk-ddb-sync
+DAEMONS = build/topk-kafka-feeder build/topk-lambda-feeder build/topk-ddb-sync
 
 daemons: $(DAEMONS)
 
 build/topk-kafka-feeder: $(call objects,obj,feeders/kafka lib/feed lib/daemon lib/mg)
+build/topk-lambda-feeder: $(call objects,obj,feeders/lambda lib/feed lib/daemon lib/mg) build/obj/feeders/lambda/kpl.pb-c.o
 build/topk-ddb-sync: $(call objects,obj,ddb-sync lib/daemon lib/mg)
 
 $(DAEMONS):
@@ -116,6 +117,17 @@ $(BENCH_PROGRAMS): build/bench/%: build/obj/bench/%.o $(call objects,obj,lib/fee
 build/obj/%.o: %.c
 	@mkdir -p $(@D)
 	$(CC) $(DAEMON_CPPFLAGS) $(DAEMON_CFLAGS) -MMD -MP -c -o $@ $<
+
+# Messages of protobuf: build/proto/NAME.pb-c.[ch] of feeders/lambda/NAME.proto.
+build/proto/%.pb-c.c build/proto/%.pb-c.h: feeders/lambda/%.proto
+	@mkdir -p $(@D)
+	protoc-c --proto_path=$(<D) --c_out=$(@D) $<
+
+build/%/feeders/lambda/kpl.pb-c.o: build/proto/kpl.pb-c.c
+	@mkdir -p $(@D)
+	$(CC) $(DAEMON_CPPFLAGS) $(DAEMON_CFLAGS) $(if $(filter sanitized,$*),$(SANITIZE)) -c -o $@ $<
+
+build/obj/feeders/lambda/kpl.o build/sanitized/feeders/lambda/kpl.o: build/proto/kpl.pb-c.h
 
 # PGXS has a prefix of its own; only one from the command line is meant for us.
 DAEMON_PREFIX = $(if $(filter command%,$(origin prefix)),$(prefix),/usr/local)

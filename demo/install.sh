@@ -14,7 +14,7 @@ log=$build/install
 started=$(date +%s)
 
 COMPILER='gcc libc6-dev pkg-config'
-LIBRARIES='librdkafka-dev libjansson-dev libyajl-dev libcurl4-openssl-dev libpq-dev libssl-dev libmicrohttpd-dev uthash-dev'
+LIBRARIES='librdkafka-dev libjansson-dev libyajl-dev libcurl4-openssl-dev libpq-dev libssl-dev libmicrohttpd-dev uthash-dev libprotobuf-c-dev protobuf-c-compiler'
 POSTGRESQL=15
 
 say()

@@ -1,0 +1,121 @@
+/*
+ * main.c
+ *	  topk-lambda-feeder: counts the records of a Kinesis stream in PostgreSQL, as the custom runtime
+ *	  of an AWS Lambda function.
+ *
+ * The only file here that ends the program.
+ */
+#include <nss.h>
+#include <signal.h>
+#include <stdlib.h>
+
+#include "config.h"
+#include "daemon/clock.h"
+#include "daemon/log.h"
+#include "daemon/status.h"
+#include "handler.h"
+#include "runtime.h"
+#include "secret.h"
+#include "store.h"
+
+/*
+ * What a function does without: other sources of names than files and DNS, which a static program could
+ * not load, and a resolver that is more patient than an invocation.
+ */
+static void
+limit_name_service(void)
+{
+	__nss_configure_lookup("hosts", "files dns");
+	__nss_configure_lookup("passwd", "files");
+	setenv("RES_OPTIONS", "timeout:1 attempts:2", 0);
+}
+
+/* Invocations, until Lambda can't be answered any more. */
+static void
+serve(Handler *handler)
+{
+	Invocation	 invocation;
+	DaemonStatus status = DAEMON_OK;
+
+	while (status == DAEMON_OK)
+	{
+		status = runtime_next(handler->runtime, &invocation);
+		if (status == DAEMON_OK)
+			status = handler_handle(handler, &invocation);
+	}
+}
+
+/*
+ * PostgreSQL is connected to before the first invocation, if it is there.  If it is not, that is for the
+ * invocation to find out: it gives its batch back, where a function that does not start gives a riddle.
+ */
+static void
+run(const FeederConfig *config, const Log *log, Runtime *runtime)
+{
+	static const RuntimeError cannot_start = {"StartFailed", "the function's log says why"};
+	Secret					 *secret;
+	Store					  store = {0};
+	Handler					  handler = {0};
+
+	if (secret_open(config, log, &secret) == DAEMON_OK &&
+		store_open(&store, config, secret, log) == DAEMON_OK &&
+		handler_open(&handler, config, log, runtime, &store) == DAEMON_OK)
+	{
+		store_connect(&store, clock_milliseconds() + config->connect_timeout_ms);
+		serve(&handler);
+	}
+	else
+		runtime_fail_start(runtime, &cannot_start);
+	handler_close(&handler);
+	if (store.session != NULL)
+		store_close(&store);
+	secret_close(secret);
+}
+
+/* Lambda shows the log of a function that does not start, but its metrics and its caller only see this. */
+static void
+report_configuration(const Log *log)
+{
+	static const RuntimeError error = {
+		"Configuration", "an environment variable is wrong: the function's log names it"};
+	const char *address = getenv("AWS_LAMBDA_RUNTIME_API");
+	Runtime	   *runtime;
+
+	if (address == NULL || runtime_open(address, log, &runtime) != DAEMON_OK)
+		return;
+	runtime_fail_start(runtime, &error);
+	runtime_close(runtime);
+}
+
+int
+main(int argc, char **argv)
+{
+	FeederConfig config;
+	Log			 log = {.fd = 2, .program = feeder_program.name};
+	Runtime		*runtime;
+	int			 code = DAEMON_EXIT_FAILURE;
+
+	signal(SIGPIPE, SIG_IGN);
+	limit_name_service();
+	switch (config_parse(argc, argv, &config))
+	{
+		case OPTIONS_RUN:
+			log.format = (LogFormat) config.common.log_format;
+			log.level = (LogLevel) config.common.log_level;
+			if (runtime_open(config.runtime_address, &log, &runtime) == DAEMON_OK)
+			{
+				run(&config, &log, runtime);
+				runtime_close(runtime);
+			}
+			break;
+		case OPTIONS_PRINTED:
+			code = DAEMON_EXIT_OK;
+			break;
+		case OPTIONS_INVALID:
+			report_configuration(&log);
+			code = DAEMON_EXIT_CONFIGURATION;
+			break;
+	}
+	config_free(&config);
+	return code;
+}
