@@ -15,8 +15,9 @@ BUILD = flock build/lock $(MAKE) --no-print-directory --jobs=$(shell nproc) --si
 help:
 	@echo 'make              build the extensions topk and topk_pipeline'
 	@echo 'make install      install them (PG_CONFIG=... chooses the server)'
-	@echo 'make daemons      build topk-kafka-feeder and topk-ddb-sync in build/'
+	@echo 'make daemons      build topk-kafka-feeder, topk-lambda-feeder and topk-ddb-sync in build/'
 	@echo 'make install-daemons   install them and their systemd units, below prefix=/usr/local (DESTDIR=...)'
+	@echo 'make lambda.zip   the Lambda function as AWS takes it: build/lambda.zip'
 	@echo 'make demo         the whole path on real servers; INPUT=file.jsonl for events of your own'
 	@echo 'make check        every test; check-sql, check-docs, check-isolation, check-unit, check-fuzz, check-integration for some (ONLY=pattern)'
 	@echo 'make soak         the long editions of the tests of exactly once (ONLY=pattern)'
@@ -67,7 +68,7 @@ PG_CPPFLAGS = -I$(srcdir)/lib $(addprefix -I,$(PRIVATE_HEADERS))
 # Where demo/install.sh puts the server's headers if the system has none.
 PRIVATE_HEADERS = $(wildcard build/server-dev/usr/include/postgresql/$(MAJORVERSION)/server)
 PG_CFLAGS = -Wall -Wextra -Wno-unused-parameter -Wno-sign-compare $(WERROR)
-EXTRA_CLEAN = build/obj build/bench build/sanitized build/unit $(FUZZ_PROGRAMS) build/fuzz/replay build/topk-* build/regress build/isolation
+EXTRA_CLEAN = build/obj build/bench build/sanitized build/unit $(FUZZ_PROGRAMS) build/fuzz/replay build/topk-* build/proto build/lambda.zip build/lambda/bootstrap $(LAMBDA_PARTS) build/regress build/isolation
 # No bitcode: it would need the exact clang that the server was built with.
 override with_llvm = no
 
@@ -128,6 +129,34 @@ build/%/feeders/lambda/kpl.pb-c.o: build/proto/kpl.pb-c.c
 	$(CC) $(DAEMON_CPPFLAGS) $(DAEMON_CFLAGS) $(if $(filter sanitized,$*),$(SANITIZE)) -c -o $@ $<
 
 build/obj/feeders/lambda/kpl.o build/sanitized/feeders/lambda/kpl.o: build/proto/kpl.pb-c.h
+
+# ---- the Lambda function as AWS takes it: one static program, named bootstrap, in a zip ----
+
+LAMBDA_LIBRARIES = build/lambda/libraries
+# Of the daemons' library a static link takes what the function uses.
+LAMBDA_PARTS = build/lambda/parts.a
+LAMBDA_LIBS = $(addprefix $(LAMBDA_LIBRARIES)/lib/,libcurl.a libpq.a libpgcommon.a libpgport.a) \
+	-l:libssl.a -l:libcrypto.a -l:libjansson.a -l:libyajl_s.a -l:libprotobuf-c.a -lm
+
+lambda.zip: build/lambda.zip
+
+build/lambda.zip: build/lambda/bootstrap
+	rm -f $@
+	cd $(<D) && python3 -m zipfile -c ../$(@F) $(<F)
+	@echo "$@: $$(stat -c %s $@) bytes"
+
+build/lambda/bootstrap: $(call objects,obj,feeders/lambda) build/obj/feeders/lambda/kpl.pb-c.o $(LAMBDA_PARTS) $(LAMBDA_LIBRARIES)/lib/libpq.a
+	$(CC) -static -Wl,--gc-sections $(LDFLAGS) -o $@ $(filter %.o,$^) $(LAMBDA_PARTS) $(LAMBDA_LIBS) 2>$@.log || { cat $@.log >&2; exit 1; }
+	strip $@
+
+$(LAMBDA_PARTS): $(call objects,obj,lib/feed lib/daemon lib/mg)
+	@mkdir -p $(@D)
+	rm -f $@
+	$(AR) rc $@ $^
+
+$(LAMBDA_LIBRARIES)/lib/libpq.a: packaging/lambda/libraries.sh packaging/debian_source.sh
+	packaging/lambda/libraries.sh $(LAMBDA_LIBRARIES)
+	touch $@
 
 # PGXS has a prefix of its own; only one from the command line is meant for us.
 DAEMON_PREFIX = $(if $(filter command%,$(origin prefix)),$(prefix),/usr/local)
@@ -239,6 +268,6 @@ distclean: remove-downloads
 remove-downloads: clean
 	rm -rf build
 
-.PHONY: daemons install-daemons unit unit-programs replay-programs fuzz fuzz-seeds check-sql check-docs check-isolation check-unit check-fuzz check-integration check-asan check-valgrind check-pg13 check-pg17 check-pg18 run-bench remove-downloads
+.PHONY: daemons install-daemons lambda.zip unit unit-programs replay-programs fuzz fuzz-seeds check-sql check-docs check-isolation check-unit check-fuzz check-integration check-asan check-valgrind check-pg13 check-pg17 check-pg18 run-bench remove-downloads
 
 endif

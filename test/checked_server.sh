@@ -66,32 +66,10 @@ prepare_asan()
 
 # ---- valgrind ----
 
-# apt_source(apt program, arguments...): with package lists of our own, since few systems have sources enabled.
-apt_source()
-{
-	program=$1
-	shift
-	"$program" -qq -o APT::Sandbox::User=root -o Dir::Etc::SourceList="$build/apt/sources.list" \
-		-o Dir::Etc::SourceParts=/dev/null -o Dir::State::Lists="$build/apt/lists" "$@"
-}
-
-# The newest source that the archive still has.
-download_server()
-{
-	mkdir -p "$build/apt/lists/partial"
-	apt-get indextargets --format 'deb-src [signed-by=/usr/share/keyrings/debian-archive-keyring.gpg] $(SITE) $(RELEASE) $(COMPONENT)' \
-		'Created-By: Packages' 'Component: main' 'Origin: Debian' | sort -u >"$build/apt/sources.list"
-	apt_source apt-get -o APT::Update::Error-Mode=any update || return 1
-	for version in $(apt_source apt-cache showsrc --only-source postgresql-15 | sed -n 's/^Version: //p' | sort -V -r -u); do
-		(cd "$build/apt" && apt_source apt-get --download-only source "postgresql-15=$version") && return
-	done
-	return 1
-}
-
 build_server()
 {
 	rm -rf "$build/apt" "$build/source" "$build/server"
-	download_server >"$build/download.log" 2>&1 ||
+	packaging/debian_source.sh "$build/apt" postgresql-15 >"$build/download.log" 2>&1 ||
 		skip "the source of PostgreSQL can't be had: $(tail -n 1 "$build/download.log")"
 	mkdir "$build/source"
 	tar --extract --file="$(ls "$build"/apt/*.orig.tar.*)" --strip-components=1 --directory="$build/source"
