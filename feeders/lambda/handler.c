@@ -28,6 +28,9 @@
 /* Room for an id: ARN, shard, sequence number, and number within an aggregate. */
 #define HANDLER_ID_SIZE 900
 
+/* Where a record without a sequence number stands. */
+#define KINESIS_NO_POSITION (-1)
+
 /* The stream a consumer with a rate of its own reads is named before this. */
 #define ARN_CONSUMER "/consumer/"
 
@@ -97,38 +100,47 @@ typedef struct RecordFrame
 	FeedRecord record;
 	char	   sequence[FEED_POSITION_SIZE];
 	char	   id[HANDLER_ID_SIZE];
+	size_t	   id_length; /* of the part that all of them share */
 } RecordFrame;
 
-/* inner: its number within an aggregate, or NULL. */
 static void
-frame_identify(RecordFrame *frame, const KinesisRecord *record, const size_t *inner)
+frame_identify(RecordFrame *frame, const KinesisRecord *record)
 {
 	KinesisText arn = stream_arn(record);
-	char		suffix[32] = "";
 
-	if (inner != NULL)
-		snprintf(suffix, sizeof(suffix), "/%zu", *inner);
-	snprintf(frame->sequence, sizeof(frame->sequence), "%.*s%s", (int) record->sequence.length,
-			 record->sequence.text != NULL ? record->sequence.text : "", suffix);
-	frame->record.sequence = frame->sequence;
-	if (arn.text == NULL || record->shard.text == NULL || record->sequence.text == NULL)
+	if (record->sequence.text == NULL)
 		return;
-	frame->record.id_length =
+	snprintf(frame->sequence, sizeof(frame->sequence), "%.*s", (int) record->sequence.length,
+			 record->sequence.text);
+	frame->record.sequence = frame->sequence;
+	if (arn.text == NULL || record->shard.text == NULL)
+		return;
+	frame->id_length =
 		(size_t) snprintf(frame->id, sizeof(frame->id), "%.*s/%.*s/%s", (int) arn.length, arn.text,
 						  (int) record->shard.length, record->shard.text, frame->sequence);
 	frame->record.id = frame->id;
+	frame->record.id_length = frame->id_length;
+}
+
+/* The id of one of several records. */
+static void
+frame_number(RecordFrame *frame, size_t number)
+{
+	int suffix = snprintf(frame->id + frame->id_length, sizeof(frame->id) - frame->id_length,
+						  "/%zu", number);
+
+	frame->record.id_length = frame->id_length + (size_t) suffix;
 }
 
 /* The records within an aggregate, each by itself. */
 static bool
-take_aggregate(FeedBatch *batch, RecordFrame *frame, const KinesisRecord *record,
-			   const KplAggregate *aggregate, int64_t now)
+take_aggregate(FeedBatch *batch, RecordFrame *frame, const KplAggregate *aggregate, int64_t now)
 {
 	for (size_t i = 0; i < kpl_count(aggregate); i++)
 	{
 		KplRecord inner = kpl_record(aggregate, i);
 
-		frame_identify(frame, record, &i);
+		frame_number(frame, i);
 		frame->record.key = inner.partition_key;
 		frame->record.key_length = strlen(inner.partition_key);
 		frame->record.payload = inner.data;
@@ -140,8 +152,7 @@ take_aggregate(FeedBatch *batch, RecordFrame *frame, const KinesisRecord *record
 }
 
 static bool
-take_data(FeedBatch *batch, RecordFrame *frame, const KinesisRecord *record, const void *data,
-		  size_t length, int64_t now)
+take_data(FeedBatch *batch, RecordFrame *frame, const void *data, size_t length, int64_t now)
 {
 	KplAggregate *aggregate;
 	bool		  taken = false;
@@ -149,7 +160,7 @@ take_data(FeedBatch *batch, RecordFrame *frame, const KinesisRecord *record, con
 	switch (kpl_open(data, length, &aggregate))
 	{
 		case KPL_AGGREGATED:
-			taken = take_aggregate(batch, frame, record, aggregate, now);
+			taken = take_aggregate(batch, frame, aggregate, now);
 			kpl_close(aggregate);
 			break;
 		case KPL_PLAIN:
@@ -178,6 +189,7 @@ static bool
 take(FeedBatch *batch, const KinesisRecord *record, int64_t now)
 {
 	RecordFrame	   frame = {.record = {.shard = shard_number(batch, record),
+									   .position = KINESIS_NO_POSITION,
 									   .time = record->arrival,
 									   .key = record->partition_key.text,
 									   .key_length = record->partition_key.length}};
@@ -187,7 +199,7 @@ take(FeedBatch *batch, const KinesisRecord *record, int64_t now)
 
 	if (frame.record.shard < 0)
 		return false;
-	frame_identify(&frame, record, NULL);
+	frame_identify(&frame, record);
 	if (record->reason == FEED_BAD_RECORD)
 		return refuse(batch, &frame, &record->whole, record->reason, record->problem);
 
@@ -200,7 +212,7 @@ take(FeedBatch *batch, const KinesisRecord *record, int64_t now)
 		taken = refuse(batch, &frame, &(KinesisText) {(const char *) data, length}, record->reason,
 					   record->problem);
 	else
-		taken = take_data(batch, &frame, record, data, length, now);
+		taken = take_data(batch, &frame, data, length, now);
 	free(data);
 	return taken;
 }

@@ -5,6 +5,7 @@
  *
  * The only file here that ends the program.
  */
+#include <malloc.h>
 #include <nss.h>
 #include <signal.h>
 #include <stdlib.h>
@@ -96,6 +97,8 @@ main(int argc, char **argv)
 	int			 code = DAEMON_EXIT_FAILURE;
 
 	signal(SIGPIPE, SIG_IGN);
+	/* a batch's buffers grow by moving pages, not bytes, and go back when it is done */
+	mallopt(M_MMAP_THRESHOLD, 128 * 1024);
 	limit_name_service();
 	switch (config_parse(argc, argv, &config))
 	{

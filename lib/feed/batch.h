@@ -40,8 +40,8 @@ typedef enum FeedForm
 /* Positions of this shard are not stored: nothing but ids protects from counting it twice. */
 #define FEED_POSITION_NOT_KEPT INT64_C(-2)
 
-/* Room for a position as text: Kinesis has up to 129 digits, and what follows them in an aggregate. */
-#define FEED_POSITION_SIZE 144
+/* Room for a position as text: Kinesis has up to 129 digits. */
+#define FEED_POSITION_SIZE 136
 
 /* How far a batch moves one shard (a Kafka partition, a Kinesis shard). */
 typedef struct FeedShard
