@@ -171,6 +171,8 @@ install-daemons: daemons
 # ---- unit tests: test/unit/LIBRARY_*_test.c, under the sanitizers ----
 
 SANITIZE = -O1 -fsanitize=address,undefined -fno-sanitize-recover=undefined
+# Of the function, what reads foreign bytes.
+LAMBDA_TESTED = $(addprefix feeders/lambda/,sequence.c kinesis.c kpl.c answer.c)
 UNIT_PROGRAMS = $(patsubst test/unit/%.c,build/unit/%,$(wildcard test/unit/*_test.c))
 
 unit: unit-programs
@@ -181,11 +183,14 @@ unit-programs: $(UNIT_PROGRAMS)
 # Only what the library may stand on is linked.
 $(filter build/unit/mg_%,$(UNIT_PROGRAMS)): $(call objects,sanitized,lib/mg)
 $(filter build/unit/daemon_%,$(UNIT_PROGRAMS)): $(call objects,sanitized,lib/daemon)
+$(filter build/unit/lambda_%,$(UNIT_PROGRAMS)): $(LAMBDA_TESTED:%.c=build/sanitized/%.o) build/sanitized/feeders/lambda/kpl.pb-c.o $(call objects,sanitized,lib/feed lib/daemon lib/mg)
 $(filter build/unit/feed_%,$(UNIT_PROGRAMS)): $(call objects,sanitized,lib/feed lib/mg)
 
 $(UNIT_PROGRAMS): build/unit/%: build/sanitized/test/unit/%.o
 	@mkdir -p $(@D)
 	$(CC) $(SANITIZE) $(LDFLAGS) -o $@ $^ $(DAEMON_LIBS)
+
+build/sanitized/test/unit/lambda_%.o: DAEMON_CPPFLAGS += -Ifeeders/lambda
 
 build/sanitized/%.o: %.c
 	@mkdir -p $(@D)
@@ -225,6 +230,9 @@ endif
 
 replay-programs: $(REPLAY_PROGRAMS)
 
+%/kinesis %/kpl: FUZZ_SOURCES += $(LAMBDA_TESTED) build/proto/kpl.pb-c.c lib/daemon/base64.c
+%/kinesis %/kpl: FUZZ_CPPFLAGS = -Ifeeders/lambda
+$(FUZZ_PROGRAMS) $(REPLAY_PROGRAMS): build/proto/kpl.pb-c.c build/proto/kpl.pb-c.h $(wildcard feeders/lambda/*.[ch])
 %/event: FUZZ_SOURCES += $(wildcard lib/feed/*.c)
 %/mg_sequence: FUZZ_CPPFLAGS = -DMG_ROOM_MIN=8
 
