@@ -267,8 +267,8 @@ may_pass(const PgSession *session)
 static bool
 pause_before(Handler *handler, int64_t deadline)
 {
-	int wait = backoff_failed(&handler->backoff, handler->log,
-							  pg_problem(handler->store->session)->message);
+	int wait =
+		backoff_failed(&handler->backoff, handler->log, store_problem(handler->store)->message);
 
 	if (wait >= clock_left(deadline))
 		return false;
@@ -353,7 +353,7 @@ report(const Handler *handler, const Invocation *invocation, const EmfNumbers *n
 							 : numbers->rejected > 0 ? LOG_LEVEL_WARNING
 													 : LOG_LEVEL_DEBUG;
 	PgProblem		 none = {0};
-	const PgProblem *problem = numbers->failed > 0 ? pg_problem(handler->store->session) : &none;
+	const PgProblem *problem = numbers->failed > 0 ? store_problem(handler->store) : &none;
 
 	log_event(
 		handler->log, level,

@@ -110,6 +110,7 @@ connect_with_secret(Store *store, int64_t deadline)
 {
 	DaemonStatus status = secret_provide(store->secret, deadline);
 
+	store->no_secret = status != DAEMON_OK;
 	if (status != DAEMON_OK)
 		return status;
 	store->pg_settings.connect_timeout_ms = milliseconds_until(deadline);
@@ -127,12 +128,20 @@ store_connect(Store *store, int64_t deadline)
 		return DAEMON_OK;
 	status = connect_with_secret(store, deadline);
 	/* the password may have been rotated since it was read */
-	if (status == DAEMON_FATAL && strncmp(pg_problem(store->session)->sqlstate, "28", 2) == 0 &&
+	if (status == DAEMON_FATAL && strncmp(store_problem(store)->sqlstate, "28", 2) == 0 &&
 		secret_forget(store->secret))
 		status = connect_with_secret(store, deadline);
 	if (status == DAEMON_OK)
 		store->used_at = clock_unix_milliseconds();
 	return status;
+}
+
+const PgProblem *
+store_problem(const Store *store)
+{
+	static const PgProblem no_secret = {.message = "there is no password for PostgreSQL"};
+
+	return store->no_secret ? &no_secret : pg_problem(store->session);
 }
 
 DaemonStatus

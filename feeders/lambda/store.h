@@ -8,6 +8,7 @@
 #ifndef LAMBDA_STORE_H
 #define LAMBDA_STORE_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "config.h"
@@ -34,6 +35,7 @@ typedef struct Store
 	PgSettings			pg_settings;
 	PgSession		   *session;
 	FeedIngest			ingest;
+	bool				no_secret; /* the last try to connect ended before PostgreSQL was asked */
 	int64_t used_at; /* Unix milliseconds of the last answer: time goes on in a freeze */
 } Store;
 
@@ -47,6 +49,9 @@ extern void			store_close(Store *store);
  * one, until deadline (clock_milliseconds).  FATAL, logged, for what only a person can mend.
  */
 extern DaemonStatus store_connect(Store *store, int64_t deadline);
+
+/* Why the last function did not answer OK, as pg_problem has it; names no password. */
+extern const PgProblem *store_problem(const Store *store);
 
 /* Commit a batch of records as one transaction, or find out by deadline that it is not known to be. */
 extern DaemonStatus store_ingest(Store *store, const char *source, FeedBatch *batch,

@@ -24,12 +24,12 @@ FIRST_SEQUENCE = 49590338271490256608559692538361571095921575989136588898  # 56 
 class LambdaFunction:
     """A function; .invoke(event) is its answer.  The emulator starts the program at the first invocation."""
 
-    def __init__(self, command, env, folder, timeout=30):
+    def __init__(self, command, env, folder, timeout=30, emulator=(str(EMULATOR),)):
         self.port = free_port()
         address = f"127.0.0.1:{free_port()}"
         log = Path(folder) / f"function-{time.monotonic_ns()}.log"
         log.touch()
-        self.process = Process("function", [str(EMULATOR), "--runtime-interface-emulator-address", f"127.0.0.1:{self.port}",
+        self.process = Process("function", [*emulator, "--runtime-interface-emulator-address", f"127.0.0.1:{self.port}",
                                             "--runtime-api-address", address, *map(str, command)], log,
                                env={"PATH": os.environ["PATH"], "AWS_LAMBDA_FUNCTION_TIMEOUT": str(timeout),
                                     "AWS_LAMBDA_FUNCTION_NAME": "topk", **env})

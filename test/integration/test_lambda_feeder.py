@@ -19,6 +19,7 @@ from confluent_kafka import Producer
 from cutting_proxy import CuttingProxy
 from lambda_function import (FIRST_SEQUENCE, SHARD, STREAM, LambdaFunction, events_of, kinesis_event, kinesis_record)
 from runtime_api import RuntimeApi
+from secrets_manager import SecretsManager
 
 CHECKOUT = Path(__file__).resolve().parents[2]
 PROGRAM = CHECKOUT / "build" / "topk-lambda-feeder"
@@ -495,6 +496,94 @@ def test_a_kill_at_any_moment_loses_and_doubles_nothing(feed, postgres, runtime)
     assert feed.database.query("SELECT sum(weight)::bigint FROM (SELECT topk_total(topk_pipeline.summary(%s, days => 2)) AS weight) s",
                                PIPELINE) == [(len(records),)]
     assert feed.counted() == Counter(entities)
+
+
+# ---- PostgreSQL's password ----
+
+REGION = "eu-central-1"
+SECRET_ARN = f"arn:aws:secretsmanager:{REGION}:123456789012:secret:topk-AbCdEf"
+ACCESS = ("AKIDEXAMPLE", "wJalrXUtnFEMI/K7MDENG+bPxRfiCYEXAMPLEKEY", "IQoJb3JpZ2luX2VjEXAMPLETOKEN/+==")
+
+
+@pytest.fixture
+def secrets():
+    manager = SecretsManager(*ACCESS, REGION)
+    yield manager
+    manager.close()
+
+
+@pytest.fixture
+def role(database):
+    """A role with a password that is only in the secret."""
+    name = f"role_{database.name}"
+    database.query(f"CREATE ROLE {name} LOGIN PASSWORD 'geheim-1'")
+    database.query(f"GRANT USAGE ON SCHEMA topk_pipeline TO {name}")
+    database.query(f"GRANT EXECUTE ON FUNCTION topk_pipeline.settings, topk_pipeline.ingest_records TO {name}")
+    yield name
+    database.query(f"DROP OWNED BY {name}; DROP ROLE {name}")
+
+
+def role_env(database, role, **env):
+    """The environment without a password."""
+    return {**{name: value for name, value in database.env().items() if name != "PGPASSWORD"}, "PGUSER": role, **env}
+
+
+def secret_env(database, secrets, role):
+    return role_env(database, role, TOPK_SECRET_ARN=SECRET_ARN, AWS_ENDPOINT_URL_SECRETS_MANAGER=secrets.url,
+                    AWS_ACCESS_KEY_ID=ACCESS[0], AWS_SECRET_ACCESS_KEY=ACCESS[1], AWS_SESSION_TOKEN=ACCESS[2])
+
+
+def shows_no_secret(program):
+    return not any(secret in program.log() for secret in ("geheim", *ACCESS))
+
+
+def test_the_password_from_secrets_manager_also_after_it_was_rotated(feed, secrets, role):
+    env = secret_env(feed.database, secrets, role)
+    del env["PGUSER"]
+    secrets.secrets[SECRET_ARN] = json.dumps({"username": role, "password": "geheim-1", "host": "ignored"})
+    secrets.failures = [(400, "ThrottlingException"), (503, "InternalServiceError")]
+    function = feed.start(env)
+    assert function.invoke(events_of(["a"])) == SUCCESS
+    assert function.invoke(events_of(["a"], FIRST_SEQUENCE + 1)) == SUCCESS
+    assert secrets.requests == 3  # two that failed, and one for all invocations
+    feed.database.query(f"ALTER ROLE {role} PASSWORD 'geheim-2'")
+    secrets.secrets[SECRET_ARN] = "geheim-2"
+    feed.database.query("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE usename = %s", role)
+    time.sleep(1.1)
+    assert function.invoke(events_of(["a"], FIRST_SEQUENCE + 2)) == SUCCESS
+    assert secrets.requests == 4
+    assert feed.counted() == Counter(a=3)
+    assert shows_no_secret(function)
+
+
+def test_a_secret_that_can_not_be_used_gives_the_batch_back(feed, secrets, role):
+    function = feed.start(secret_env(feed.database, secrets, role))
+    for secret, hint in ((None, "HTTP status 400, ResourceNotFoundException"), ('{"password":5}', "it has no password"),
+                         ("", "it has no password"), ("geheim-falsch", "password authentication failed")):
+        if secret is not None:
+            secrets.secrets[SECRET_ARN] = secret
+        assert numbers(function.invoke(events_of(["a"]))) == [FIRST_SEQUENCE]
+        assert hint in function.log()
+    secrets.secrets[SECRET_ARN] = "geheim-1"
+    assert function.invoke(events_of(["a"])) == SUCCESS
+    assert shows_no_secret(function)
+    # signed with another key
+    function = feed.start({**secret_env(feed.database, secrets, role), "AWS_SECRET_ACCESS_KEY": "other"})
+    assert numbers(function.invoke(events_of(["a"]))) == [FIRST_SEQUENCE]
+    assert "InvalidSignatureException" in function.log()
+
+
+def test_the_password_from_a_file_or_the_environment(feed, role, tmp_path):
+    path = tmp_path / "password"
+    path.write_text("geheim-1\nnot this\n")
+    function = feed.start(role_env(feed.database, role, TOPK_PASSWORD_FILE=str(path)))
+    assert function.invoke(events_of(["a"])) == SUCCESS
+    assert feed.start(role_env(feed.database, role, PGPASSWORD="geheim-1")).invoke(events_of(["a"])) == SUCCESS
+    path.unlink()
+    broken = feed.start(role_env(feed.database, role, TOPK_PASSWORD_FILE=str(path)))
+    assert numbers(broken.invoke(events_of(["a"]))) == [FIRST_SEQUENCE]
+    assert "No such file" in broken.log() and "check TOPK_PASSWORD_FILE" in broken.log()
+    assert shows_no_secret(function)
 
 
 # ---- Lambda's side ----
