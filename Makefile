@@ -23,6 +23,7 @@ help:
 	@echo 'make soak         the long editions of the tests of exactly once (ONLY=pattern)'
 	@echo 'make check-pg17   the SQL tests on another PostgreSQL (13, 17, 18) in a root of the Debian that has it'
 	@echo 'make check-lambda-zip   build the Lambda function and run it in a root that has nothing else'
+	@echo 'make check-template     cfn-lint on the SAM template of the Lambda function'
 	@echo 'make check-asan   the SQL tests in a server under AddressSanitizer; check-valgrind under valgrind'
 	@echo 'make fuzz         fuzz the parsers and the summary; FUZZ=target, FUZZ_SECONDS=60 or FUZZ_RUNS=n'
 	@echo 'make bench        what the performance claims are made with'
@@ -263,6 +264,10 @@ check-sql check-docs check-isolation check-unit check-fuzz check-integration: ch
 check-lambda-zip: daemons lambda.zip
 	@LAMBDA_ZIP=1 build/venv/bin/python test/run.py integration --only lambda_zip
 
+check-template:
+	@demo/install.sh template
+	@build/venv/bin/cfn-lint packaging/lambda/template.yaml && echo 'packaging/lambda/template.yaml: cfn-lint has nothing to say'
+
 # The long editions of the tests of exactly once: hours.
 soak: all daemons
 	@SOAK=1 build/venv/bin/python test/run.py integration --only '$(or $(ONLY),kill_9 or two_feeders or thought_dead or restarted_amid or cut_at_any_byte or vanish or leader or full_disk or bad_records or many_keys)'
@@ -280,6 +285,6 @@ distclean: remove-downloads
 remove-downloads: clean
 	rm -rf build
 
-.PHONY: daemons install-daemons lambda.zip unit unit-programs replay-programs fuzz fuzz-seeds check-sql check-docs check-isolation check-unit check-fuzz check-integration check-lambda-zip check-asan check-valgrind check-pg13 check-pg17 check-pg18 run-bench remove-downloads
+.PHONY: daemons install-daemons lambda.zip unit unit-programs replay-programs fuzz fuzz-seeds check-sql check-docs check-isolation check-unit check-fuzz check-integration check-lambda-zip check-template check-asan check-valgrind check-pg13 check-pg17 check-pg18 run-bench remove-downloads
 
 endif

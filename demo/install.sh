@@ -1,13 +1,13 @@
 #!/bin/sh
 # install.sh
-#	  Installs what is missing for one purpose: demo, check, bench or format.
+#	  Installs what is missing for one purpose: demo, check, bench, format or template.
 #
 # Debian packages go into the system, as root or through sudo.  All else goes
 # into build/: a Python environment, the jars of Kafka and DynamoDB Local, and
 # the server's headers.  Run again, it finds everything there and returns at once.
 set -eu
 
-purpose=${1:?usage: install.sh demo|check|bench|format}
+purpose=${1:?usage: install.sh demo|check|bench|format|template}
 cd "$(dirname "$0")/.."
 build=$PWD/build
 log=$build/install
@@ -159,9 +159,14 @@ mkdir -p "$log"
 exec 9>"$build/lock"
 flock --nonblock 9 || { say 'waiting for another run that installs or builds here'; flock 9; }
 
-if [ "$purpose" = format ]; then
+case $purpose in
+	format) only=demo/requirements-format.txt ;;
+	template) only=packaging/lambda/requirements.txt ;;
+	*) only= ;;
+esac
+if [ -n "$only" ]; then
 	debian python3-venv
-	python_packages demo/requirements-format.txt
+	python_packages "$only"
 	exit
 fi
 

@@ -62,6 +62,9 @@ build_libpq()
 	cp src/common/libpgcommon.a src/port/libpgport.a src/interfaces/libpq/libpq.a "$folder/lib"
 }
 
+for program in make patch dpkg-source; do
+	command -v $program >/dev/null || { echo "$program is needed: install the Debian packages make, patch and dpkg-dev" >&2; exit 1; }
+done
 echo "building libcurl and libpq for the Lambda function; $log tells how far it is"
 (build_curl && build_libpq) >"$log" 2>&1 || fail
 rm -rf "$folder/source" "$folder/curl" "$folder/postgresql-15"
