@@ -97,15 +97,17 @@ DAEMON_LIBS = -Wl,--as-needed $(shell pkg-config --libs $(PACKAGES)) -lm -lpthre
 # objects(variant, source directories)
 objects = $(patsubst %.c,build/$(1)/%.o,$(wildcard $(addsuffix /*.c,$(2))))
 
-DAEMONS = build/topk-kafka-feeder build/topk-lambda-feeder build/topk-ddb-sync
+DAEMONS = build/topk-kafka-feeder build/topk-ddb-sync
+# For the machine's own Lambda emulator; AWS gets lambda.zip.
+FUNCTION = build/topk-lambda-feeder
 
-daemons: $(DAEMONS)
+daemons: $(DAEMONS) $(FUNCTION)
 
 build/topk-kafka-feeder: $(call objects,obj,feeders/kafka lib/feed lib/daemon lib/mg)
 build/topk-lambda-feeder: $(call objects,obj,feeders/lambda lib/feed lib/daemon lib/mg) build/obj/feeders/lambda/kpl.pb-c.o
 build/topk-ddb-sync: $(call objects,obj,ddb-sync lib/daemon lib/mg)
 
-$(DAEMONS):
+$(DAEMONS) $(FUNCTION):
 	$(CC) $(LDFLAGS) -o $@ $^ $(DAEMON_LIBS)
 
 # What benchmarks in C are made of.
