@@ -42,7 +42,7 @@ check:
 
 bench:
 	@demo/install.sh bench
-	@$(BUILD) all daemons bench-programs
+	@$(BUILD) all daemons bench-programs lambda.zip
 	@$(MAKE) --no-print-directory run-bench
 
 format:
@@ -236,7 +236,7 @@ replay-programs: $(REPLAY_PROGRAMS)
 
 %/kinesis %/kpl: FUZZ_SOURCES += $(LAMBDA_TESTED) build/proto/kpl.pb-c.c lib/daemon/base64.c
 %/kinesis %/kpl: FUZZ_CPPFLAGS = -Ifeeders/lambda
-$(FUZZ_PROGRAMS) $(REPLAY_PROGRAMS): build/proto/kpl.pb-c.c build/proto/kpl.pb-c.h $(wildcard feeders/lambda/*.[ch])
+$(foreach target,kinesis kpl,build/fuzz/$(target) build/fuzz/replay/$(target)): build/proto/kpl.pb-c.c build/proto/kpl.pb-c.h $(wildcard feeders/lambda/*.[ch])
 %/event: FUZZ_SOURCES += $(wildcard lib/feed/*.c)
 %/mg_sequence: FUZZ_CPPFLAGS = -DMG_ROOM_MIN=8
 
@@ -272,7 +272,7 @@ check-template:
 
 # The long editions of the tests of exactly once: hours.
 soak: all daemons
-	@SOAK=1 build/venv/bin/python test/run.py integration --only '$(or $(ONLY),kill_9 or two_feeders or thought_dead or restarted_amid or cut_at_any_byte or vanish or leader or full_disk or bad_records or many_keys)'
+	@SOAK=1 build/venv/bin/python test/run.py integration --only '$(or $(ONLY),kill_9 or two_feeders or thought_dead or restarted_amid or cut_at_any_byte or vanish or leader or full_disk or bad_records or many_keys or thaw or kill_at_any_moment)'
 
 check-pg13 check-pg17 check-pg18: check-pg%:
 	@test/other_server.sh $*
