@@ -21,6 +21,7 @@ apt()
 
 apt-get indextargets --format 'deb-src [signed-by=/usr/share/keyrings/debian-archive-keyring.gpg] $(SITE) $(RELEASE) $(COMPONENT)' \
 	'Created-By: Packages' 'Component: main' 'Origin: Debian' | sort -u >sources.list
+[ -s sources.list ] || { echo 'there are no package lists of Debian: run apt-get update first' >&2; exit 1; }
 apt apt-get -o APT::Update::Error-Mode=any update
 for version in $(apt apt-cache showsrc --only-source "$package" | sed -n 's/^Version: //p' | sort -V -r -u); do
 	apt apt-get --download-only source "$package=$version" && exit

@@ -24,10 +24,10 @@ CURL_OPTIONS="--disable-shared --disable-dependency-tracking --with-openssl --en
 
 PG_OPTIONS='--with-ssl=openssl --without-readline --without-zlib --without-icu'
 
-fail()
+# Not `|| fail`: that would make sh go on after an error.
+show_failure()
 {
-	tail -n 20 "$log" >&2
-	exit 1
+	[ $? = 0 ] || tail -n 20 "$log" >&2
 }
 
 # unpack(package): with Debian's patches, which are where security fixes are; but not those that only rename libcurl
@@ -66,5 +66,10 @@ for program in make patch dpkg-source; do
 	command -v $program >/dev/null || { echo "$program is needed: install the Debian packages make, patch and dpkg-dev" >&2; exit 1; }
 done
 echo "building libcurl and libpq for the Lambda function; $log tells how far it is"
-(build_curl && build_libpq) >"$log" 2>&1 || fail
+trap show_failure EXIT
+{
+	build_curl
+	build_libpq
+} >"$log" 2>&1
+cd /
 rm -rf "$folder/source" "$folder/curl" "$folder/postgresql-15"

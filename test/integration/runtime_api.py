@@ -82,8 +82,12 @@ class RuntimeApi:
             def log_message(self, *arguments):
                 pass
 
+        class Server(ThreadingHTTPServer):
+            def handle_error(self, request, client_address):
+                """A runtime that was killed is no news."""
+
         self.closed = False
-        self.server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self.server = Server(("127.0.0.1", 0), Handler)
         self.server.daemon_threads = True
         self.address = f"127.0.0.1:{self.server.server_port}"
         threading.Thread(target=self.server.serve_forever, kwargs={"poll_interval": 0.1}, daemon=True).start()
