@@ -8,6 +8,7 @@ import signal
 import socket
 import subprocess
 import time
+from pathlib import Path
 
 
 class ServerFailed(Exception):
@@ -107,10 +108,11 @@ class Process:
 
 
 def children(pid):
-    """All descendants of a process."""
-    try:
-        with open(f"/proc/{pid}/task/{pid}/children") as listing:
-            own = [int(word) for word in listing.read().split()]
-    except FileNotFoundError:
-        return []
+    """All descendants of a process, whichever of its threads started them."""
+    own = []
+    for listing in Path(f"/proc/{pid}/task").glob("*/children"):
+        try:
+            own += [int(word) for word in listing.read_text().split()]
+        except OSError:  # it has just ended
+            pass
     return own + [descendant for child in own for descendant in children(child)]
