@@ -7,7 +7,6 @@ import random
 import re
 import signal
 import socket
-import threading
 import time
 from collections import Counter
 from pathlib import Path
@@ -17,8 +16,8 @@ import pytest
 from aws_kinesis_agg.aggregator import RecordAggregator
 from confluent_kafka import Producer
 
-from cutting_proxy import CuttingProxy
-from lambda_function import (FIRST_SEQUENCE, SHARD, STREAM, LambdaFunction, events_of, kinesis_event, kinesis_record)
+from lambda_function import FIRST_SEQUENCE, SHARD, STREAM, LambdaFunction, events_of, kinesis_event, kinesis_record
+from proxy import CuttingProxy, Proxy
 from runtime_api import RuntimeApi
 from secrets_manager import SecretsManager
 
@@ -399,30 +398,17 @@ def test_connections_are_cut_at_any_byte(feed, postgres):
     assert feed.counted() == sent
 
 
-class Sleeper:
-    """A proxy to PostgreSQL whose connections can fall silent, as after a freeze behind a NAT gateway."""
+class Sleeper(Proxy):
+    """One whose connections can fall silent, as after a freeze behind a NAT gateway."""
 
-    def __init__(self, port):
-        self.target, self.generation = port, 0
-        self.listener = socket.create_server(("127.0.0.1", 0))
-        self.port = self.listener.getsockname()[1]
-        threading.Thread(target=self._accept, daemon=True).start()
+    generation = 0
 
     def silence(self):
         """From now on nothing goes through the connections there are, and nobody is told."""
         self.generation += 1
 
-    def _accept(self):
-        while True:
-            try:
-                client, _ = self.listener.accept()
-            except OSError:
-                return
-            server = socket.create_connection(("127.0.0.1", self.target))
-            for source, sink in ((client, server), (server, client)):
-                threading.Thread(target=self._pump, args=(source, sink, self.generation), daemon=True).start()
-
-    def _pump(self, source, sink, generation):
+    def _pump(self, source, sink, left):
+        generation = self.generation
         try:
             while data := source.recv(65536):
                 if generation == self.generation:
