@@ -3,9 +3,9 @@
 import ctypes
 import os
 import socket
-import subprocess
 import threading
 
+from demo.servers.process import run
 from proxy import Proxy
 
 # Addresses for documentation (RFC 5737), on a link that leads nowhere else.
@@ -15,7 +15,7 @@ CLONE_NEWNET = 0x40000000
 
 
 def ip(*arguments):
-    subprocess.run(["ip", *arguments], check=True, capture_output=True, text=True)
+    run(["ip", *arguments])
 
 
 class BlackHole:
