@@ -76,7 +76,7 @@ def from_file(path):
 def parse(line, now):
     """An event, as the feeder should read it; what is no event is replayed all the same."""
     try:
-        event = json.loads(line.decode(), parse_constant=refuse)
+        event = json.loads(line.decode(), parse_constant=refuse, object_pairs_hook=fields)
         entity = event["entity_id"]
         if not 0 < len(entity.encode()) <= MAX_ENTITY or "\0" in entity:
             return Event(line, now, None, None)
@@ -89,6 +89,12 @@ def parse(line, now):
 
 def refuse(constant):
     raise ValueError(f"{constant} is not JSON")
+
+
+def fields(pairs):
+    if any("\0" in name for name, _ in pairs):
+        raise ValueError("the name of a field holds a NUL")
+    return dict(pairs)
 
 
 def time_of(event, now):

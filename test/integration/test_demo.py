@@ -3,15 +3,15 @@
 import pytest
 
 from demo import events
-from test_kafka_feeder import BAD
+from test_kafka_rejected import WITH_DEFAULTS
 
 NOW = 1_800_000_000_000
 DAY = 86_400_000
 
 
 def test_what_the_feeder_rejects_is_no_event():
-    for value, reason, _, age in BAD:
-        if value and not age:
+    for value, reason, _, *ahead in WITH_DEFAULTS:
+        if value and not ahead:
             assert events.parse(value, NOW).entity is None, reason
 
 
