@@ -81,7 +81,7 @@ def waiting(database, function):
 
 
 def test_bad_records_get_there_as_they_were(feed, dead_letters):
-    feeder = feed.start("--metrics-addr", "127.0.0.1:0", *feed.options)
+    feeder = feed.start("--metrics-addr", "127.0.0.1:0", "-X", "fetch.max.bytes=1000000", *feed.options)
     headers = [("trace", b"\x00\xff"), ("x-topk-reason", b"mine"), ("none", None)]
     sent_at = now_ms()
     feed.send(b"caf\xe9", 3, key=b"key \xff", headers=headers, time_ms=sent_at)

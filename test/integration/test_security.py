@@ -12,8 +12,9 @@ from pathlib import Path
 
 import psycopg
 import pytest
-from confluent_kafka import Producer
-from confluent_kafka.admin import ScramCredentialInfo, ScramMechanism, UserScramCredentialUpsertion
+from confluent_kafka import Consumer, Producer, TopicPartition
+from confluent_kafka.admin import (AclBinding, AclOperation, AclPermissionType, ResourcePatternType, ResourceType,
+                                   ScramCredentialInfo, ScramMechanism, UserScramCredentialUpsertion)
 
 from certificates import Authority
 from demo.servers.kafka import Kafka
@@ -81,6 +82,9 @@ def secure_kafka(stack, tmp_path_factory, authority):
         "sasl.enabled.mechanisms": "SCRAM-SHA-512",
         "listener.name.sasl_ssl.scram-sha-512.sasl.jaas.config":
             "org.apache.kafka.common.security.scram.ScramLoginModule required;",
+        "authorizer.class.name": "org.apache.kafka.metadata.authorizer.StandardAuthorizer",
+        "super.users": "User:ANONYMOUS",
+        "allow.everyone.if.no.acl.found": "true",
     })
     credentials = ScramCredentialInfo(ScramMechanism.SCRAM_SHA_512, 4096)
     for change in kafka.admin.alter_user_scram_credentials(
@@ -105,8 +109,8 @@ def secure_topic(secure_kafka, database):
 @pytest.fixture
 def feed(daemon, database, secure_topic):
     """feed(brokers, properties, by): a feeder with these properties of librdkafka, as options or in the environment."""
-    def start(brokers, properties, by="environment", **options):
-        arguments = ["--topic", secure_topic, "--group", secure_topic, "--log-level", "debug"]
+    def start(brokers, properties, by="environment", more=(), **options):
+        arguments = ["--topic", secure_topic, "--group", secure_topic, "--log-level", "debug", *more]
         environment = {"KAFKA_BROKERS": brokers, "TOPK_DSN": database.dsn}
         for name, value in properties.items():
             if by == "options":
@@ -138,6 +142,33 @@ def test_kafka_over_tls_with_a_password(feed, secure_kafka, authority, database)
     assert not any(PASSWORD in argument for argument in arguments_of(feeder))
     assert feeder.terminate() == 0
     shows_no_secret(feeder)
+
+
+@pytest.fixture
+def bad_record(secure_kafka, secure_topic):
+    """One in the topic; the name of the dead-letter topic that it is to go to."""
+    producer = Producer({"bootstrap.servers": secure_kafka.brokers, "log_level": 0})
+    producer.produce(secure_topic, "bad")
+    assert producer.flush(30) == 0
+    return secure_kafka.create_topic(f"{secure_topic}-dead", partitions=1)
+
+
+def test_dead_letters_over_tls_with_a_password(feed, secure_kafka, authority, bad_record):
+    feeder = feed(secure_kafka.secure_brokers["SASL_SSL"], scram(authority), more=["--dlq-topic", bad_record])
+    consumer = Consumer({"bootstrap.servers": secure_kafka.brokers, "group.id": "test"})
+    wait_until(lambda: consumer.get_watermark_offsets(TopicPartition(bad_record, 0)) == (0, 1))
+    consumer.close()
+    shows_no_secret(feeder)
+
+
+@pytest.mark.parametrize("operation", [AclOperation.WRITE, AclOperation.DESCRIBE])
+def test_a_dead_letter_topic_that_may_not_be_written_to(feed, secure_kafka, authority, bad_record, operation):
+    denied = AclBinding(ResourceType.TOPIC, bad_record, ResourcePatternType.LITERAL, f"User:{USER}", "*", operation, AclPermissionType.DENY)
+    allowed = AclBinding(ResourceType.TOPIC, bad_record, ResourcePatternType.LITERAL, f"User:{USER}", "*", AclOperation.ALL, AclPermissionType.ALLOW)
+    for created in secure_kafka.admin.create_acls([denied, allowed]).values():
+        created.result(30)
+    ends_with_advice(feed(secure_kafka.secure_brokers["SASL_SSL"], scram(authority), more=["--dlq-topic", bad_record]),
+                     "refused access to the dead-letter topic", "grant WRITE and DESCRIBE")
 
 
 def ends_with_advice(daemon, problem, advice):
