@@ -7,6 +7,7 @@
 #include "handler.h"
 
 #include <poll.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -79,21 +80,27 @@ pause_before(Handler *handler, int64_t deadline)
 	return true;
 }
 
-/* The event as one transaction, over the connection there is. */
-static DaemonStatus
-commit_event(Handler *handler, const KinesisEvent *event, int64_t deadline, StoreCounts *counts)
+/*
+ * The event becomes a batch, the batch what is sent.  Each is given back as soon as the next one stands, so
+ * that the function gets by with less memory: of the event only the numbers remain, for an answer.
+ */
+static bool
+prepare(Handler *handler, KinesisEvent *event)
 {
-	char		stream[INTAKE_SOURCE_SIZE];
-	const char *source = handler->config->source;
+	bool prepared;
 
-	if (!intake_fill(handler->batch, event))
-	{
+	if (handler->config->source != NULL)
+		snprintf(handler->source, sizeof(handler->source), "%s", handler->config->source);
+	else
+		intake_source(event, handler->source);
+	prepared = intake_fill(handler->batch, event);
+	if (prepared && kinesis_keep_numbers(event))
+		runtime_release_event(handler->runtime);
+	prepared = prepared && store_prepare(handler->store, handler->source, handler->batch);
+	feed_batch_reset(handler->batch);
+	if (!prepared)
 		log_error(handler->log, "out of memory");
-		return DAEMON_FATAL;
-	}
-	intake_source(event, stream);
-	return store_ingest(handler->store, source != NULL ? source : stream, handler->batch, deadline,
-						counts);
+	return prepared;
 }
 
 /*
@@ -101,11 +108,12 @@ commit_event(Handler *handler, const KinesisEvent *event, int64_t deadline, Stor
  * that it can't now.  FATAL: logged.
  */
 static DaemonStatus
-deliver(Handler *handler, const KinesisEvent *event, int64_t deadline, StoreCounts *counts)
+deliver(Handler *handler, KinesisEvent *event, int64_t deadline, StoreCounts *counts)
 {
 	Store		*store = handler->store;
 	int64_t		 reach_by = sooner(deadline, handler->config->connect_timeout_ms);
 	int			 losses = 0;
+	bool		 prepared = false;
 	DaemonStatus status;
 
 	do
@@ -113,11 +121,13 @@ deliver(Handler *handler, const KinesisEvent *event, int64_t deadline, StoreCoun
 		status = store_connect(store, reach_by);
 		if (status != DAEMON_OK)
 			continue;
-		status = commit_event(handler, event, deadline, counts);
+		prepared = prepared || prepare(handler, event);
+		status = prepared ? store_ingest(store, deadline, counts) : DAEMON_FATAL;
 		if (status == DAEMON_RETRY && (!may_pass(store->session) || losses++ == HANDLER_LOSSES_MAX))
-			return status;
+			break;
 		reach_by = sooner(deadline, handler->config->connect_timeout_ms);
 	} while (status == DAEMON_RETRY && pause_before(handler, reach_by));
+	store_release(store);
 	if (status == DAEMON_OK)
 		backoff_succeeded(&handler->backoff, handler->log);
 	return status;
@@ -192,8 +202,7 @@ report(const Handler *handler, const Invocation *invocation, const EmfNumbers *n
 }
 
 static DaemonStatus
-handle_event(Handler *handler, const Invocation *invocation, const KinesisEvent *event,
-			 int64_t started)
+handle_event(Handler *handler, const Invocation *invocation, KinesisEvent *event, int64_t started)
 {
 	int64_t		 now = clock_unix_milliseconds();
 	int64_t		 left = invocation->deadline - now;
@@ -209,7 +218,7 @@ handle_event(Handler *handler, const Invocation *invocation, const KinesisEvent 
 		numbers.counted = counts.counted;
 		numbers.duplicates = counts.duplicates;
 		numbers.rejected = counts.rejected;
-		numbers.records = event->count > 0 ? feed_batch_records(handler->batch) : 0;
+		numbers.records = counts.counted + counts.duplicates + counts.rejected;
 		status = runtime_respond(handler->runtime, invocation, answer_success());
 	}
 	else

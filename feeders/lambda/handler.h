@@ -13,6 +13,7 @@
 #include "daemon/log.h"
 #include "emf.h"
 #include "feed/batch.h"
+#include "intake.h"
 #include "runtime.h"
 #include "store.h"
 
@@ -24,6 +25,7 @@ typedef struct Handler
 	Store			   *store;
 	EmfScope			metrics;
 	FeedBatch		   *batch;
+	char				source[INTAKE_SOURCE_SIZE]; /* of the batch that was prepared */
 	Backoff				backoff;
 } Handler;
 

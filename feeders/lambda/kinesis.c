@@ -508,12 +508,52 @@ kinesis_parse(const char *text, size_t length, KinesisEvent *event)
 	return problem == NULL;
 }
 
-void
-kinesis_free(KinesisEvent *event)
+static void
+free_copies(KinesisEvent *event)
 {
 	for (int i = 0; i < event->copy_count; i++)
 		free(event->copies[i]);
 	free(event->copies);
+	event->copies = NULL;
+	event->copy_count = event->copy_room = 0;
+}
+
+bool
+kinesis_keep_numbers(KinesisEvent *event)
+{
+	char **copies = malloc(sizeof(*copies));
+	char  *numbers = calloc((size_t) event->count + 1, SEQUENCE_MAX_DIGITS);
+	char  *next = numbers;
+
+	if (copies == NULL || numbers == NULL)
+	{
+		free(copies);
+		free(numbers);
+		return false;
+	}
+	for (int i = 0; i < event->count; i++)
+	{
+		KinesisRecord *record = &event->records[i];
+		KinesisText	   sequence = record->sequence;
+
+		*record = (KinesisRecord) {.arrival = record->arrival};
+		if (sequence.text == NULL)
+			continue;
+		memcpy(next, sequence.text, sequence.length);
+		record->sequence = (KinesisText) {next, sequence.length};
+		next += sequence.length;
+	}
+	free_copies(event);
+	copies[0] = numbers;
+	event->copies = copies;
+	event->copy_count = event->copy_room = 1;
+	return true;
+}
+
+void
+kinesis_free(KinesisEvent *event)
+{
+	free_copies(event);
 	free(event->records);
 	*event = (KinesisEvent) {0};
 }

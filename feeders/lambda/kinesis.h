@@ -62,6 +62,13 @@ typedef struct KinesisEvent
  * event's content.  Release it with kinesis_free in either case.
  */
 extern bool kinesis_parse(const char *text, size_t length, KinesisEvent *event);
+
+/*
+ * Forget everything but the numbers of the records, so that the event's text may go.  False without memory; then
+ * nothing is forgotten.
+ */
+extern bool kinesis_keep_numbers(KinesisEvent *event);
+
 extern void kinesis_free(KinesisEvent *event);
 
 #endif /* LAMBDA_KINESIS_H */

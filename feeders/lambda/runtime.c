@@ -138,6 +138,12 @@ runtime_next(Runtime *runtime, Invocation *invocation)
 	return DAEMON_FATAL;
 }
 
+void
+runtime_release_event(Runtime *runtime)
+{
+	http_release(runtime->http);
+}
+
 /* ---- answers ---- */
 
 /* Post to path below the base.  FATAL when it stays unheard or is refused; refused names the status then, else 0. */

@@ -43,6 +43,9 @@ extern void			runtime_close(Runtime *runtime);
  */
 extern DaemonStatus runtime_next(Runtime *runtime, Invocation *invocation);
 
+/* Give back the memory of the event of the last invocation, which nobody may read any more. */
+extern void runtime_release_event(Runtime *runtime);
+
 /* Answer an invocation.  FATAL, logged: leave. */
 extern DaemonStatus runtime_respond(Runtime *runtime, const Invocation *invocation,
 									const char *answer);

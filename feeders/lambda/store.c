@@ -144,19 +144,19 @@ store_problem(const Store *store)
 	return store->no_secret ? &no_secret : pg_problem(store->session);
 }
 
+bool
+store_prepare(Store *store, const char *source, FeedBatch *batch)
+{
+	return feed_ingest_prepare(&store->ingest, store->config->pipeline, source, batch);
+}
+
 DaemonStatus
-store_ingest(Store *store, const char *source, FeedBatch *batch, int64_t deadline,
-			 StoreCounts *counts)
+store_ingest(Store *store, int64_t deadline, StoreCounts *counts)
 {
 	FeedIngest	*ingest = &store->ingest;
 	PGresult	*result;
 	DaemonStatus status;
 
-	if (!feed_ingest_prepare(ingest, store->config->pipeline, source, batch))
-	{
-		log_error(store->log, "out of memory");
-		return DAEMON_FATAL;
-	}
 	store->pg_settings.call_timeout_ms = milliseconds_until(deadline);
 	status = pg_call(store->session, &statement_ingest, ingest->count, ingest->values,
 					 ingest->lengths, ingest->formats, &result);
@@ -168,4 +168,10 @@ store_ingest(Store *store, const char *source, FeedBatch *batch, int64_t deadlin
 	PQclear(result);
 	store->used_at = clock_unix_milliseconds();
 	return DAEMON_OK;
+}
+
+void
+store_release(Store *store)
+{
+	feed_ingest_free(&store->ingest);
 }

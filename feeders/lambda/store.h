@@ -53,8 +53,19 @@ extern DaemonStatus store_connect(Store *store, int64_t deadline);
 /* Why the last function did not answer OK, as pg_problem has it; names no password. */
 extern const PgProblem *store_problem(const Store *store);
 
-/* Commit a batch of records as one transaction, or find out by deadline that it is not known to be. */
-extern DaemonStatus store_ingest(Store *store, const char *source, FeedBatch *batch,
-								 int64_t deadline, StoreCounts *counts);
+/*
+ * Make a batch of records what store_ingest commits; the batch, but not source, may go then.  False when
+ * out of memory.
+ */
+extern bool store_prepare(Store *store, const char *source, FeedBatch *batch);
+
+/*
+ * Commit what was prepared as one transaction, or find out by deadline that it is not known to be.  It may
+ * be tried again, also over another connection.
+ */
+extern DaemonStatus store_ingest(Store *store, int64_t deadline, StoreCounts *counts);
+
+/* Give back the memory of what was prepared. */
+extern void store_release(Store *store);
 
 #endif /* LAMBDA_STORE_H */

@@ -206,9 +206,7 @@ perform(HttpClient *client, HttpMethod method, const HttpRequest *request, HttpR
 	struct curl_slist *headers = request_headers(request);
 	CURLcode		   code = CURLE_OUT_OF_MEMORY;
 
-	free(client->body);
-	client->body = NULL;
-	client->body_length = 0;
+	http_release(client);
 	client->body_limit = request->response_limit ? request->response_limit : HTTP_RESPONSE_LIMIT;
 	client->error[0] = '\0';
 	client->problem[0] = '\0';
@@ -244,6 +242,14 @@ DaemonStatus
 http_get(HttpClient *client, const HttpRequest *request, HttpResponse *response)
 {
 	return perform(client, HTTP_GET, request, response);
+}
+
+void
+http_release(HttpClient *client)
+{
+	free(client->body);
+	client->body = NULL;
+	client->body_length = 0;
 }
 
 const char *

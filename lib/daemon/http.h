@@ -55,6 +55,9 @@ extern DaemonStatus http_post(HttpClient *client, const HttpRequest *request,
 extern DaemonStatus http_get(HttpClient *client, const HttpRequest *request,
 							 HttpResponse *response);
 
+/* Free the body of the last response now, not with the next request: it may be large. */
+extern void http_release(HttpClient *client);
+
 /* A header of the last response, or NULL; lives until the next call on the client. */
 extern const char *http_header(HttpClient *client, const char *name);
 

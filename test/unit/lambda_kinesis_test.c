@@ -158,6 +158,7 @@ static void
 test_answers(void)
 {
 	char *answer;
+	char *again;
 
 	ok(strcmp(answer_success(), "{\"batchItemFailures\":[]}") == 0, "success is an empty list");
 	parse("{\"Records\":[" RECORD("10", "") "," RECORD(
@@ -170,7 +171,12 @@ test_answers(void)
 				  "{\"itemIdentifier\":\"10\"},{\"itemIdentifier\":"
 				  "\"49590338271490256608559692538361571095921575989136588898\"}]}") == 0,
 	   "failure lists all, the lowest number first");
+	ok(kinesis_keep_numbers(&event) && event.count == 4 && event.records[0].data.text == NULL,
+	   "all but the numbers can be forgotten");
+	again = answer_failure(&event);
+	ok(again != NULL && strcmp(answer, again) == 0, "for the same answer");
 	free(answer);
+	free(again);
 	kinesis_free(&event);
 	parse("{\"Records\":[" RECORD("10", "") ",5]}");
 	ok(answer_failure(&event) == NULL, "unless one can't be named");
