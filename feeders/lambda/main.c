@@ -19,6 +19,9 @@
 #include "secret.h"
 #include "store.h"
 
+/* Lambda gives a start ten seconds; PostgreSQL gets half of them. */
+#define START_CONNECT_MS 5000
+
 /*
  * What a function does without: other sources of names than files and DNS, which a static program could
  * not load, and a resolver that is more patient than an invocation.
@@ -62,7 +65,9 @@ run(const FeederConfig *config, const Log *log, Runtime *runtime)
 		store_open(&store, config, secret, log) == DAEMON_OK &&
 		handler_open(&handler, config, log, runtime, &store) == DAEMON_OK)
 	{
-		store_connect(&store, clock_milliseconds() + config->connect_timeout_ms);
+		store_connect(&store, clock_milliseconds() + (config->connect_timeout_ms < START_CONNECT_MS
+														  ? config->connect_timeout_ms
+														  : START_CONNECT_MS));
 		serve(&handler);
 	}
 	else
