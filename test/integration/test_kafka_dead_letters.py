@@ -20,6 +20,7 @@ class DeadLetters:
     def __init__(self, kafka, name, config=None):
         self.kafka, self.name = kafka, kafka.create_topic(name, partitions=2, config=config)
         self.consumer = Consumer({"bootstrap.servers": kafka.brokers, "group.id": name, "enable.auto.commit": False})
+        wait_until(lambda: len(self.consumer.list_topics(name, timeout=10).topics[name].partitions) == 2)
         self.consumer.assign([TopicPartition(name, partition, 0) for partition in range(2)])
         self.messages = []
 
