@@ -6,8 +6,9 @@
 #define DAEMON_AWS_H
 
 #include <stdbool.h>
+#include <stdint.h>
 
-/* The strings point into the environment. */
+/* Whoever fills it owns the strings. */
 typedef struct AwsCredentials
 {
 	const char *access_key;
@@ -20,12 +21,14 @@ typedef struct AwsSigning
 {
 	AwsCredentials credentials;
 	const char	  *region;
-	const char	  *service; /* "dynamodb" */
+	const char	  *service;		 /* "dynamodb" */
+	int64_t		   clock_offset; /* seconds that AWS's clock is ahead of ours */
+	const char	  *timestamp;	 /* NULL: now; else "20150830T123600Z", for tests */
 } AwsSigning;
 
 /*
- * Read AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY and AWS_SESSION_TOKEN.  False
- * if a key is missing; *missing then names its variable.
+ * Read AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY and AWS_SESSION_TOKEN; the strings
+ * point into the environment.  False if a key is missing; *missing then names its variable.
  */
 extern bool aws_credentials_from_environment(AwsCredentials *credentials, const char **missing);
 

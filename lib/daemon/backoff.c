@@ -37,7 +37,7 @@ backoff_random(Backoff *backoff)
 }
 
 int
-backoff_failed(Backoff *backoff, const Log *log, const char *problem)
+backoff_next(Backoff *backoff)
 {
 	int64_t bound = backoff->base_ms;
 
@@ -45,7 +45,13 @@ backoff_failed(Backoff *backoff, const Log *log, const char *problem)
 		bound *= 2;
 	if (bound > backoff->cap_ms)
 		bound = backoff->cap_ms;
+	backoff->failures++;
+	return (int) ((backoff_random(backoff) >> 11) % (uint64_t) (bound + 1));
+}
 
+int
+backoff_failed(Backoff *backoff, const Log *log, const char *problem)
+{
 	if (backoff->failures == 0)
 	{
 		backoff->since = clock_milliseconds();
@@ -55,9 +61,7 @@ backoff_failed(Backoff *backoff, const Log *log, const char *problem)
 	else
 		log_debug(log, "dependency still fails", LOG_TEXT("dependency", backoff->dependency),
 				  LOG_TEXT("problem", problem), LOG_INTEGER("failures", backoff->failures + 1));
-	backoff->failures++;
-
-	return (int) ((backoff_random(backoff) >> 11) % (uint64_t) (bound + 1));
+	return backoff_next(backoff);
 }
 
 void

@@ -43,6 +43,9 @@ extern void backoff_init(Backoff *backoff, const char *dependency);
  */
 extern int backoff_failed(Backoff *backoff, const Log *log, const char *problem);
 
+/* The same without a word, for one of many that are tried again on their own. */
+extern int backoff_next(Backoff *backoff);
+
 /* A whole unit of work succeeded.  Says so if this ends an outage. */
 extern void backoff_succeeded(Backoff *backoff, const Log *log);
 

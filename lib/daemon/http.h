@@ -2,13 +2,15 @@
  * http.h
  *	  An HTTP client: one kept-alive handle, bounded in time and in size.
  *
- * It must not know what is said over it, nor log bodies.
+ * For many requests at once see http_many.h.  It must not know what is said
+ * over it, nor log bodies.
  */
 #ifndef DAEMON_HTTP_H
 #define DAEMON_HTTP_H
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
 #include "daemon/aws.h"
 #include "daemon/status.h"
@@ -20,6 +22,7 @@ typedef struct HttpClient HttpClient;
 
 typedef struct HttpRequest
 {
+	const char		  *method; /* "GET", "PUT"; NULL: POST */
 	const char		  *url;
 	const char *const *headers; /* "Name: value", NULL-terminated; NULL: none */
 	const void		  *body;
@@ -37,6 +40,7 @@ typedef struct HttpResponse
 	long		status;
 	const char *body;
 	size_t		length;
+	void	   *transfer; /* private: where http_response_header looks */
 } HttpResponse;
 
 /* A client for one thread; FATAL without memory. */
@@ -44,24 +48,30 @@ extern DaemonStatus http_open(const char *program, HttpClient **client);
 extern void			http_close(HttpClient *client);
 
 /*
- * POST.  OK: an answer came, whatever its status.  RETRY: none came, and
+ * Send the request.  OK: an answer came, whatever its status.  RETRY: none came, and
  * whether the request was carried out is unknown.  FATAL: the request can't be sent
  * (malformed URL, unsupported protocol, certificate that can't be verified).  http_problem says why.
  */
-extern DaemonStatus http_post(HttpClient *client, const HttpRequest *request,
+extern DaemonStatus http_call(HttpClient *client, const HttpRequest *request,
 							  HttpResponse *response);
 
-/* GET, the same otherwise; without a body. */
+/* The same by POST, and by GET, which has no body. */
+extern DaemonStatus http_post(HttpClient *client, const HttpRequest *request,
+							  HttpResponse *response);
 extern DaemonStatus http_get(HttpClient *client, const HttpRequest *request,
 							 HttpResponse *response);
 
 /* Free the body of the last response now, not with the next request: it may be large. */
 extern void http_release(HttpClient *client);
 
-/* A header of the last response, or NULL; lives until the next call on the client. */
+/* A header of an answer, or of the last one, or NULL; lives until the next call on the client. */
+extern const char *http_response_header(const HttpResponse *response, const char *name);
 extern const char *http_header(HttpClient *client, const char *name);
 
-/* Why the last request did not answer OK; never names a header or a body. */
+/* When the server says that it sent the answer, in Unix seconds; 0 if it does not say. */
+extern int64_t http_date(const HttpResponse *response);
+
+/* Why the last http_call did not answer OK; never names a header or a body. */
 extern const char *http_problem(const HttpClient *client);
 
 #endif /* DAEMON_HTTP_H */

@@ -108,10 +108,11 @@ test_answers(HttpClient *client)
 		NULL,
 	};
 	static const char *const headers[] = {"X-Test: yes", NULL};
-	AwsSigning				 signing = {{"AKID", "secret", "token"}, "eu-west-1", "dynamodb"};
-	Server					 server;
-	HttpRequest				 request = {
-					 .body = "{}", .body_length = 2, .headers = headers, .response_limit = 10};
+	AwsSigning				 signing = {
+					  .credentials = {"AKID", "secret", "token"}, .region = "eu-west-1", .service = "dynamodb"};
+	Server		server;
+	HttpRequest request = {
+		.body = "{}", .body_length = 2, .headers = headers, .response_limit = 10};
 	HttpResponse response;
 
 	server_start(&server, answers);
