@@ -89,7 +89,7 @@ $(OBJS): $(wildcard extension/*.h lib/mg/*.h)
 
 # ---- the daemons ----
 
-PACKAGES = libpq libcurl libmicrohttpd jansson yajl libcrypto rdkafka libprotobuf-c
+PACKAGES = libpq libcurl libmicrohttpd jansson yajl libcrypto rdkafka libprotobuf-c expat zlib
 DAEMON_CPPFLAGS = -Ilib -Ibuild/proto -D_GNU_SOURCE $(shell pkg-config --cflags $(PACKAGES))
 DAEMON_CFLAGS = -std=c11 -O2 -g -fno-omit-frame-pointer -Wall -Wextra $(WERROR)
 DAEMON_LIBS = -Wl,--as-needed $(shell pkg-config --libs $(PACKAGES)) -lm -lpthread
@@ -105,7 +105,7 @@ daemons: $(DAEMONS) $(FUNCTION)
 
 build/topk-kafka-feeder: $(call objects,obj,feeders/kafka lib/feed lib/daemon lib/mg)
 build/topk-lambda-feeder: $(call objects,obj,feeders/lambda lib/feed lib/daemon lib/mg) build/obj/feeders/lambda/kpl.pb-c.o
-build/topk-ddb-sync: $(call objects,obj,ddb-sync lib/daemon lib/mg)
+build/topk-ddb-sync: $(call objects,obj,ddb-sync lib/aws lib/daemon)
 
 $(DAEMONS) $(FUNCTION):
 	$(CC) $(LDFLAGS) -o $@ $^ $(DAEMON_LIBS)
@@ -186,6 +186,7 @@ unit-programs: $(UNIT_PROGRAMS)
 
 # Only what the library may stand on is linked.
 $(filter build/unit/mg_%,$(UNIT_PROGRAMS)): $(call objects,sanitized,lib/mg)
+$(filter build/unit/aws_%,$(UNIT_PROGRAMS)): $(call objects,sanitized,lib/aws lib/daemon)
 $(filter build/unit/daemon_%,$(UNIT_PROGRAMS)): $(call objects,sanitized,lib/daemon)
 $(filter build/unit/lambda_%,$(UNIT_PROGRAMS)): $(LAMBDA_TESTED:%.c=build/sanitized/%.o) build/sanitized/feeders/lambda/kpl.pb-c.o $(call objects,sanitized,lib/feed lib/daemon lib/mg)
 $(filter build/unit/feed_%,$(UNIT_PROGRAMS)): $(call objects,sanitized,lib/feed lib/mg)
