@@ -9,6 +9,7 @@
 #include <ctype.h>
 #include <string.h>
 
+#include "daemon/aws.h"
 #include "daemon/metrics.h"
 #include "daemon/version.h"
 
@@ -62,14 +63,41 @@ static const OptionSpec options[] = {
 	 .offset = offsetof(Config, expire_interval_ms),
 	 .minimum = 0,
 	 .maximum = INT64_C(7) * 24 * MS_HOUR},
+	{.name = "concurrency",
+	 .environment = "TOPK_MIRROR_CONCURRENCY",
+	 .metavar = "NUMBER",
+	 .type = OPTION_INTEGER,
+	 .initial = "32",
+	 .help = "requests to DynamoDB under way at once, each over a connection of its own",
+	 .offset = offsetof(Config, concurrency),
+	 .minimum = 1,
+	 .maximum = 256},
 	{.name = "once",
 	 .type = OPTION_FLAG,
 	 .help = "mirror what is changed now, and exit; 1 if a window could not be mirrored",
 	 .offset = offsetof(Config, once)},
+	{.name = "take-over",
+	 .type = OPTION_FLAG,
+	 .help =
+		 "with --once: overwrite rows in the way, of someone else or from before a restore; with --verify: "
+		 "have rows that differ written again",
+	 .offset = offsetof(Config, take_over)},
 	{.name = "dry-run",
 	 .type = OPTION_FLAG,
 	 .help = "log what --once would write now, write nothing, and exit",
 	 .offset = offsetof(Config, dry_run)},
+	{.name = "verify",
+	 .type = OPTION_FLAG,
+	 .help = "compare the rows with PostgreSQL, log what differs, and exit; 1 if something does",
+	 .offset = offsetof(Config, verify)},
+	{.name = "import",
+	 .type = OPTION_FLAG,
+	 .help = "take the rows of Murmur in the table over into the pipeline, each once, and exit",
+	 .offset = offsetof(Config, import)},
+	{.name = "create-table",
+	 .type = OPTION_FLAG,
+	 .help = "create the table unless it exists, have it forget rows after their ttl, and exit",
+	 .offset = offsetof(Config, create_table)},
 };
 
 static const OptionsProgram program = {
@@ -79,8 +107,8 @@ static const OptionsProgram program = {
 	.options = options,
 	.count = sizeof(options) / sizeof(options[0]),
 	.epilogue =
-		"Credentials come from the environment: AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY and, if\n"
-		"they are temporary, AWS_SESSION_TOKEN.\n\n"
+		"Credentials come from where the AWS SDKs look: AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY,\n"
+		"a web identity, AWS_PROFILE, the container's role, the EC2 instance's role.\n\n"
 		"Exit status: 0 done or asked to stop, 1 a lasting error, 2 a wrong option.",
 };
 
@@ -135,16 +163,33 @@ check_metrics_address(const char *address)
 	return false;
 }
 
+/* One of the two keys without the other is a mistake in any case. */
 static bool
-read_credentials(Config *config)
+check_credentials(void)
 {
-	const char *missing;
+	AwsCredentials credentials;
+	const char	  *missing;
 
-	if (aws_credentials_from_environment(&config->credentials, &missing) || config->dry_run)
+	if (aws_credentials_from_environment(&credentials, &missing) ||
+		(credentials.access_key == NULL && credentials.secret_key == NULL))
 		return true;
 	options_error(&program, NULL,
 				  "the environment variable %s is not set; requests to DynamoDB are signed with it",
 				  missing);
+	return false;
+}
+
+static bool
+check_mode(const Config *config)
+{
+	if (config->once + config->dry_run + config->verify + config->import + config->create_table > 1)
+		options_error(
+			&program, NULL,
+			"only one of --once, --dry-run, --verify, --import and --create-table is possible");
+	else if (config->take_over && !config->once && !config->verify)
+		options_error(&program, "take-over", "is to be given together with --once or --verify");
+	else
+		return true;
 	return false;
 }
 
@@ -156,7 +201,8 @@ config_read(int argc, char **argv, Config *config)
 	if (result != OPTIONS_RUN)
 		return result;
 	if (!check_endpoint(config->endpoint) || !check_region(config->region) ||
-		!check_metrics_address(config->common.metrics_address) || !read_credentials(config))
+		!check_metrics_address(config->common.metrics_address) || !check_credentials() ||
+		!check_mode(config))
 		return OPTIONS_INVALID;
 	return OPTIONS_RUN;
 }

@@ -5,23 +5,26 @@
 #ifndef DDB_SYNC_CONFIG_H
 #define DDB_SYNC_CONFIG_H
 
-#include "daemon/aws.h"
 #include "daemon/common_options.h"
 
 #define PROGRAM_NAME "topk-ddb-sync"
 
 typedef struct Config
 {
-	CommonOptions  common;
-	const char	  *pipeline;
-	const char	  *endpoint; /* NULL: AWS's for the region */
-	const char	  *table;
-	const char	  *region;
-	int64_t		   interval_ms;
-	int64_t		   expire_interval_ms; /* 0: never */
-	bool		   once;
-	bool		   dry_run;
-	AwsCredentials credentials; /* from the environment only */
+	CommonOptions common;
+	const char	 *pipeline;
+	const char	 *endpoint; /* NULL: AWS's for the region */
+	const char	 *table;
+	const char	 *region;
+	int64_t		  interval_ms;
+	int64_t		  expire_interval_ms; /* 0: never */
+	int64_t		  concurrency;
+	bool		  once;
+	bool		  take_over; /* with once or verify */
+	bool		  dry_run;
+	bool		  verify;
+	bool		  import;
+	bool		  create_table;
 } Config;
 
 /*

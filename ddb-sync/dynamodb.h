@@ -1,55 +1,76 @@
 /*
  * dynamodb.h
- *	  Store a row in DynamoDB, by one conditional PutItem and no read.
+ *	  Many requests to DynamoDB at once, and what its answers mean.
  *
- * Must not know PostgreSQL, nor when to try again.
+ *	dynamodb_start(dynamodb, "PutItem", body, tag);		... as often as dynamodb_free_slots allows
+ *	dynamodb_wait(dynamodb, fds, count, timeout);
+ *	while (dynamodb_next(dynamodb, &answer))
+ *		...
+ *
+ * Must not know PostgreSQL, what is in a request, nor when to try again.
  */
 #ifndef DDB_SYNC_DYNAMODB_H
 #define DDB_SYNC_DYNAMODB_H
 
-#include "daemon/aws.h"
+#include <poll.h>
+#include <stdint.h>
+
+#include <jansson.h>
+
+#include "aws/credentials.h"
 #include "daemon/log.h"
 #include "daemon/status.h"
-#include "row.h"
 
 typedef struct DynamoDb DynamoDb;
 
 typedef struct DynamoDbSettings
 {
-	const char	  *program;
-	const char	  *endpoint; /* NULL: AWS's for the region */
-	const char	  *region;
-	const char	  *table;
-	AwsCredentials credentials;
+	const char *program;
+	const char *endpoint; /* NULL: AWS's for the region */
+	const char *region;
+	const char *table;
+	int			slots; /* requests under way at most */
 } DynamoDbSettings;
 
-typedef enum PutOutcome
+typedef enum DynamoDbVerdict
 {
-	PUT_STORED,			  /* the row holds this version: now, or since an earlier try */
-	PUT_REPLACED_FOREIGN, /* so too; what it replaced was written by someone else, with a lower version */
-	PUT_FOREIGN,		  /* not stored: someone else's row has this version or a newer one */
-	PUT_AHEAD,			  /* not stored: our own row is newer, though we are the only writer */
-	PUT_REFUSED			  /* not stored: DynamoDB does not take this row (too large, ...) */
-} PutOutcome;
+	DYNAMODB_DONE,
+	DYNAMODB_CONDITION, /* the condition does not hold; json has the Item in the way */
+	DYNAMODB_REFUSED,	/* this request will never be taken; type says why */
+	DYNAMODB_THROTTLED, /* try again later */
+	DYNAMODB_AWAY,		/* so too; whether it was carried out is unknown */
+	DYNAMODB_FATAL		/* only a person can mend it */
+} DynamoDbVerdict;
 
-/* settings and log must outlive it.  FATAL, logged, without memory. */
-extern DaemonStatus dynamodb_open(const DynamoDbSettings *settings, const Log *log,
-								  DynamoDb **dynamodb);
+typedef struct DynamoDbAnswer
+{
+	void		   *tag; /* what dynamodb_start was given */
+	DynamoDbVerdict verdict;
+	double			seconds; /* since dynamodb_start */
+	/* these live until the next call of dynamodb_next or dynamodb_start */
+	const json_t *json;	   /* NULL unless DONE, CONDITION or REFUSED */
+	const char	 *type;	   /* the error's name, "" if it has none */
+	const char	 *problem; /* one line, without a full stop; "" with DONE */
+	const char	 *hint;	   /* what to do, with FATAL */
+} DynamoDbAnswer;
+
+/* All arguments must outlive it.  FATAL, logged, without memory. */
+extern DaemonStatus dynamodb_open(const DynamoDbSettings *settings, Credentials *credentials,
+								  const Log *log, DynamoDb **dynamodb);
 extern void			dynamodb_close(DynamoDb *dynamodb);
 
-/*
- * Put the row unless a version that is not lower is there.
- *
- * OK: *outcome tells what became of it.
- * RETRY: throttled, a server error, or no answer; call again with the same
- * row: if an unanswered try stored it after all, that is PUT_STORED.
- * FATAL, logged with advice: no such table, credentials, signature.
- */
-extern DaemonStatus dynamodb_put(DynamoDb *dynamodb, const Row *row, PutOutcome *outcome);
+extern int dynamodb_free_slots(const DynamoDb *dynamodb);
 
-/*
- * One line about the last dynamodb_put that was not PUT_STORED, without a full stop.
- */
-extern const char *dynamodb_problem(const DynamoDb *dynamodb);
+/* Begin an operation ("PutItem", a constant); body, malloc'ed, is taken over.  There must be a free slot. */
+extern void dynamodb_start(DynamoDb *dynamodb, const char *operation, char *body, void *tag);
+
+/* As http_many_wait. */
+extern void dynamodb_wait(DynamoDb *dynamodb, struct pollfd *fds, int count, int timeout_ms);
+
+/* The next answer; false if there is none. */
+extern bool dynamodb_next(DynamoDb *dynamodb, DynamoDbAnswer *answer);
+
+/* The table that it was opened for. */
+extern const char *dynamodb_table(const DynamoDb *dynamodb);
 
 #endif /* DDB_SYNC_DYNAMODB_H */

@@ -4,10 +4,14 @@
  *
  * Opens what the loop needs, and is the only place that ends the program.
  */
+#include "aws/credentials.h"
 #include "config.h"
+#include "create_table.h"
 #include "daemon/version.h"
+#include "import.h"
 #include "mirror.h"
 #include "sync.h"
+#include "verify.h"
 
 /* /healthz fails when the loop did not go round for this long. */
 #define STALL_SECONDS 60
@@ -17,6 +21,19 @@ on_connect(PgSession *session, void *context)
 {
 	(void) context;
 	return mirror_prepare(session);
+}
+
+/* What it was started for. */
+static DaemonStatus
+run_mode(const SyncParts *parts)
+{
+	if (parts->config->create_table)
+		return create_table_run(parts);
+	if (parts->config->verify)
+		return verify_run(parts);
+	if (parts->config->import)
+		return import_run(parts);
+	return sync_run(parts);
 }
 
 static int
@@ -29,7 +46,7 @@ run(const Config *config, const Log *log)
 		.endpoint = config->endpoint,
 		.region = config->region,
 		.table = config->table,
-		.credentials = config->credentials,
+		.slots = (int) config->concurrency,
 	};
 	Signals	  signals;
 	SyncParts parts = {.config = config, .log = log, .signals = &signals};
@@ -42,7 +59,9 @@ run(const Config *config, const Log *log)
 		exit_status = DAEMON_EXIT_CONFIGURATION;
 		goto done;
 	}
-	if (dynamodb_open(&dynamodb_settings, log, &parts.dynamodb) != DAEMON_OK ||
+	if (credentials_open(dynamodb_settings.program, config->region, log, &parts.credentials) !=
+			DAEMON_OK ||
+		dynamodb_open(&dynamodb_settings, parts.credentials, log, &parts.dynamodb) != DAEMON_OK ||
 		metrics_open(log, config->common.metrics_address, STALL_SECONDS, &parts.metrics) !=
 			DAEMON_OK)
 		goto done;
@@ -50,13 +69,14 @@ run(const Config *config, const Log *log)
 	log_info(log, "started", LOG_TEXT("version", TOPK_VERSION),
 			 LOG_TEXT("pipeline", config->pipeline), LOG_TEXT("table", config->table),
 			 LOG_TEXT("region", config->region), LOG_TEXT("endpoint", config->endpoint));
-	if (sync_run(&parts) == DAEMON_OK)
+	if (run_mode(&parts) == DAEMON_OK)
 		exit_status = DAEMON_EXIT_OK;
 	log_info(log, "stopped", LOG_INTEGER("status", exit_status));
 
 done:
 	metrics_close(parts.metrics);
 	dynamodb_close(parts.dynamodb);
+	credentials_close(parts.credentials);
 	pg_session_close(parts.session);
 	signals_close(&signals);
 	return exit_status;

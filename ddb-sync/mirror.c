@@ -6,6 +6,7 @@
 
 #include <inttypes.h>
 #include <stdio.h>
+#include <stdlib.h>
 
 #include "daemon/version.h"
 
@@ -20,8 +21,21 @@ typedef enum ClaimColumn
 	CLAIM_ERROR,
 	CLAIM_TTL,
 	CLAIM_UPDATED_AT,
-	CLAIM_WRITER
+	CLAIM_WRITER,
+	CLAIM_LEFT_OUT
 } ClaimColumn;
+
+/* So too. */
+typedef enum ExpectedColumn
+{
+	EXPECTED_KEY,
+	EXPECTED_BUCKET,
+	EXPECTED_VERSION,
+	EXPECTED_DIGEST,
+	EXPECTED_TTL,
+	EXPECTED_WRITER,
+	EXPECTED_OPEN
+} ExpectedColumn;
 
 static const PgStatement begin_statement = {"begin", "BEGIN"};
 static const PgStatement rollback_statement = {"rollback", "ROLLBACK"};
@@ -30,16 +44,49 @@ static const PgStatement lock_statement = {"mirror_lock",
 										   "SELECT topk_pipeline.mirror_lock($1::text)"};
 static const PgStatement claim_statement = {
 	"mirror_claim",
-	"SELECT key, bucket, version, value, total, error, ttl, updated_at, writer"
+	"SELECT key, bucket, version, value, total, error, ttl, updated_at, writer, left_out::bigint"
 	"  FROM topk_pipeline.mirror_claim($1::text, $2::bigint * interval '1 millisecond', $3::int)"};
-static const PgStatement done_statement = {
-	"mirror_done", "SELECT topk_pipeline.mirror_done($1::text, $2::text, $3::bigint, $4::bigint)"};
-static const PgStatement failed_statement = {
-	"mirror_failed",
-	"SELECT topk_pipeline.mirror_failed($1::text, $2::text, $3::bigint, $4::bigint, $5::text)"};
+static const PgStatement report_statement = {
+	"mirror_report",
+	"SELECT topk_pipeline.mirror_report($1::text, coalesce(array_agg(r.key), '{}'),"
+	"       coalesce(array_agg(r.bucket), '{}'), coalesce(array_agg(r.version), '{}'),"
+	"       coalesce(array_agg(r.problem), '{}'))"
+	"  FROM json_to_recordset($2::json) AS r (key text, bucket bigint, version bigint, problem text)"};
+static const PgStatement take_over_statement = {
+	"mirror_take_over",
+	"SELECT topk_pipeline.mirror_take_over($1::text, $2::text, $3::bigint, $4::bigint)"};
+static const PgStatement oldest_statement = {
+	"mirror_oldest", "SELECT (1000 * topk_pipeline.mirror_oldest($1::text))::bigint"};
 static const PgStatement expire_statement = {
 	"expire", "SELECT coalesce(sum(windows), 0)::bigint, coalesce(sum(rejected_records), 0)::bigint"
 			  "  FROM topk_pipeline.expire($1::text)"};
+static const PgStatement expected_statement = {
+	"mirror_expected",
+	"SELECT key, bucket, version, digest, ttl, writer, open"
+	"  FROM topk_pipeline.mirror_expected($1::text, $2::bigint, $3::text, $4::int)"};
+static const PgStatement import_statement = {
+	"import_window",
+	"SELECT topk_pipeline.import_window($1::text, $2::text, $3::bigint, $4::bytea, $5::bigint)"};
+static const PgStatement buckets_statement = {
+	"buckets",
+	"SELECT topk_pipeline.bucket($1::text, now() - s.retention_seconds * interval '1 second'),"
+	"       topk_pipeline.bucket($1::text)"
+	"  FROM topk_pipeline.settings($1::text) AS s"};
+
+/* A bigint parameter as text. */
+typedef struct Number
+{
+	char text[32];
+} Number;
+
+static Number
+number(int64_t value)
+{
+	Number result;
+
+	snprintf(result.text, sizeof(result.text), "%" PRId64, value);
+	return result;
+}
 
 DaemonStatus
 mirror_prepare(PgSession *session)
@@ -64,16 +111,17 @@ mirror_lock(PgSession *session, const char *pipeline, bool *locked)
 	return DAEMON_OK;
 }
 
-DaemonStatus
-mirror_claim(PgSession *session, const char *pipeline, int64_t min_interval_ms, PGresult **result)
-{
-	char		interval[32];
-	char		most[32];
-	const char *values[] = {pipeline, interval, most};
+/* ---- claims ---- */
 
-	snprintf(interval, sizeof(interval), "%" PRId64, min_interval_ms);
-	snprintf(most, sizeof(most), "%d", MIRROR_CLAIM_MAX);
-	return pg_call(session, &claim_statement, 3, values, NULL, NULL, result);
+DaemonStatus
+mirror_claim_send(PgSession *session, const char *pipeline, int64_t min_interval_ms,
+				  int max_windows)
+{
+	Number		interval = number(min_interval_ms);
+	Number		most = number(max_windows);
+	const char *values[] = {pipeline, interval.text, most.text};
+
+	return pg_send(session, &claim_statement, 3, values, NULL, NULL);
 }
 
 Row
@@ -93,17 +141,20 @@ mirror_row(const PGresult *result, int index, const char *pipeline)
 		.ttl = pg_get_bigint(result, index, CLAIM_TTL),
 		.updated_at = pg_get_bigint(result, index, CLAIM_UPDATED_AT),
 		.writer = pg_get_text(result, index, CLAIM_WRITER),
+		.left_out = pg_get_bigint(result, index, CLAIM_LEFT_OUT),
 	};
 }
 
 DaemonStatus
 mirror_preview(PgSession *session, const char *pipeline, PGresult **result)
 {
+	Number		 most = number(MIRROR_CLAIM_MAX);
+	const char	*values[] = {pipeline, "0", most.text};
 	PGresult	*claimed = NULL;
 	DaemonStatus status = pg_call(session, &begin_statement, 0, NULL, NULL, NULL, NULL);
 
 	if (status == DAEMON_OK)
-		status = mirror_claim(session, pipeline, 0, &claimed);
+		status = pg_call(session, &claim_statement, 3, values, NULL, NULL, &claimed);
 	if (status == DAEMON_OK)
 		status = pg_call(session, &rollback_statement, 0, NULL, NULL, NULL, NULL);
 	else
@@ -115,40 +166,121 @@ mirror_preview(PgSession *session, const char *pipeline, PGresult **result)
 	return status;
 }
 
-DaemonStatus
-mirror_done(PgSession *session, const Row *row)
-{
-	char		bucket[32];
-	char		version[32];
-	const char *values[] = {row->pipeline, row->key, bucket, version};
+/* ---- reports ---- */
 
-	snprintf(bucket, sizeof(bucket), "%" PRId64, row->bucket);
-	snprintf(version, sizeof(version), "%" PRId64, row->version);
-	return pg_call(session, &done_statement, 4, values, NULL, NULL, NULL);
+DaemonStatus
+mirror_report_send(PgSession *session, const char *pipeline, const json_t *outcomes)
+{
+	char		*text = json_dumps(outcomes, JSON_COMPACT);
+	const char	*values[] = {pipeline, text};
+	DaemonStatus status;
+
+	if (text == NULL)
+		return DAEMON_RETRY;
+	status = pg_send(session, &report_statement, 2, values, NULL, NULL);
+	free(text);
+	return status;
 }
 
 DaemonStatus
-mirror_failed(PgSession *session, const Row *row, const char *problem)
+mirror_take_over(PgSession *session, const char *pipeline, const char *key, int64_t bucket,
+				 int64_t above_version)
 {
-	char		bucket[32];
-	char		version[32];
-	const char *values[] = {row->pipeline, row->key, bucket, version, problem};
+	Number		bucket_text = number(bucket);
+	Number		version_text = number(above_version);
+	const char *values[] = {pipeline, key, bucket_text.text, version_text.text};
 
-	snprintf(bucket, sizeof(bucket), "%" PRId64, row->bucket);
-	snprintf(version, sizeof(version), "%" PRId64, row->version);
-	return pg_call(session, &failed_statement, 5, values, NULL, NULL, NULL);
+	return pg_call(session, &take_over_statement, 4, values, NULL, NULL, NULL);
 }
 
 DaemonStatus
-mirror_expire(PgSession *session, const char *pipeline, int64_t *windows, int64_t *rejected_records)
+mirror_oldest_send(PgSession *session, const char *pipeline)
 {
+	return pg_send(session, &oldest_statement, 1, &pipeline, NULL, NULL);
+}
+
+double
+mirror_oldest(const PGresult *result)
+{
+	return PQgetisnull(result, 0, 0) ? 0 : (double) pg_get_bigint(result, 0, 0) / 1000;
+}
+
+DaemonStatus
+mirror_expire_send(PgSession *session, const char *pipeline)
+{
+	return pg_send(session, &expire_statement, 1, &pipeline, NULL, NULL);
+}
+
+int64_t
+mirror_expired_windows(const PGresult *result)
+{
+	return pg_get_bigint(result, 0, 0);
+}
+
+int64_t
+mirror_expired_records(const PGresult *result)
+{
+	return pg_get_bigint(result, 0, 1);
+}
+
+/* ---- verify and import ---- */
+
+DaemonStatus
+mirror_expected(PgSession *session, const char *pipeline, const Expected *after, PGresult **result)
+{
+	Number		bucket = number(after != NULL ? after->bucket : 0);
+	Number		most = number(MIRROR_CLAIM_MAX);
+	const char *values[] = {pipeline, after != NULL ? bucket.text : NULL,
+							after != NULL ? after->key : NULL, most.text};
+
+	return pg_call(session, &expected_statement, 4, values, NULL, NULL, result);
+}
+
+Expected
+mirror_expected_row(const PGresult *result, int index)
+{
+	return (Expected) {
+		.key = pg_get_text(result, index, EXPECTED_KEY),
+		.bucket = pg_get_bigint(result, index, EXPECTED_BUCKET),
+		.mirrored = !PQgetisnull(result, index, EXPECTED_VERSION) &&
+					!PQgetisnull(result, index, EXPECTED_DIGEST),
+		.version = pg_get_bigint(result, index, EXPECTED_VERSION),
+		.digest = PQgetvalue(result, index, EXPECTED_DIGEST),
+		.ttl = pg_get_bigint(result, index, EXPECTED_TTL),
+		.writer = pg_get_text(result, index, EXPECTED_WRITER),
+		.open = pg_get_boolean(result, index, EXPECTED_OPEN),
+	};
+}
+
+DaemonStatus
+mirror_import(PgSession *session, const char *pipeline, const char *key, int64_t bucket,
+			  const void *value, size_t length, int64_t version, bool *added)
+{
+	Number		 bucket_text = number(bucket);
+	Number		 version_text = number(version);
+	const char	*values[] = {pipeline, key, bucket_text.text, value, version_text.text};
+	const int	 lengths[] = {0, 0, 0, (int) length, 0};
+	const int	 formats[] = {0, 0, 0, 1, 0};
 	PGresult	*result;
-	DaemonStatus status = pg_call(session, &expire_statement, 1, &pipeline, NULL, NULL, &result);
+	DaemonStatus status = pg_call(session, &import_statement, 5, values, lengths, formats, &result);
 
 	if (status != DAEMON_OK)
 		return status;
-	*windows = pg_get_bigint(result, 0, 0);
-	*rejected_records = pg_get_bigint(result, 0, 1);
+	*added = pg_get_boolean(result, 0, 0);
+	PQclear(result);
+	return DAEMON_OK;
+}
+
+DaemonStatus
+mirror_buckets(PgSession *session, const char *pipeline, int64_t *first, int64_t *current)
+{
+	PGresult	*result;
+	DaemonStatus status = pg_call(session, &buckets_statement, 1, &pipeline, NULL, NULL, &result);
+
+	if (status != DAEMON_OK)
+		return status;
+	*first = pg_get_bigint(result, 0, 0);
+	*current = pg_get_bigint(result, 0, 1);
 	PQclear(result);
 	return DAEMON_OK;
 }

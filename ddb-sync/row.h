@@ -25,6 +25,7 @@ typedef struct Row
 	int64_t		ttl;		/* Unix seconds */
 	int64_t		updated_at; /* Unix seconds */
 	const char *writer;		/* marks the rows that this pipeline wrote */
+	int64_t		left_out;	/* items that DynamoDB has no room for */
 } Row;
 
 #endif /* DDB_SYNC_ROW_H */

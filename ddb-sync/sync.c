@@ -1,238 +1,214 @@
 /*
  * sync.c
- *	  Waits for changes, claims windows, stores them, reports on each.
+ *	  Claims changed windows, keeps their writes going, and has them reported on.
  *
- * Must not know SQL (mirror.c) nor HTTP (dynamodb.c).
+ * PostgreSQL answers one question at a time, DynamoDB many requests; nothing
+ * here waits for one of them alone.  Must not know SQL (mirror.c) nor HTTP (dynamodb.c).
  */
-#include "sync.h"
-
-#include <poll.h>
 #include <time.h>
 
-#include "daemon/backoff.h"
 #include "daemon/clock.h"
 #include "daemon/notify.h"
 #include "mirror.h"
+#include "sync_internal.h"
 
-/* A window is due when its interval has passed; asked on the dot, it would not be. */
-#define CLAIM_MARGIN_MS 5
-
-/* How often a worker that waits for another one to end looks. */
+/* How often a worker that waits for another one to end looks, and how long one that is to work once does. */
 #define STANDBY_MS 1000
+#define STANDBY_ONCE_MS 100
+#define STANDBY_ONCE_TRIES 20
 
 /* A worker that waits longer shows meanwhile that it is alive. */
 #define PROGRESS_MS 10000
 
-typedef struct Sync
+/* How often to look for the oldest change that is not mirrored. */
+#define OLDEST_MS 5000
+
+/* Bytes of the values of a claim, about. */
+#define CLAIM_BYTES (2 * 1024 * 1024)
+
+/* ---- what PostgreSQL is asked ---- */
+
+/* As many rows as fit into the memory for a claim, going by the last one. */
+static int
+claim_size(const Sync *sync)
 {
-	SyncParts parts;
-	Backoff	  pg_backoff;
-	Backoff	  dynamodb_backoff;
-	bool	  locked; /* on this connection we are the one worker */
-	bool	  standby_logged;
-	int64_t	  next_claim;  /* clock_milliseconds; also without a notification */
-	bool	  eager;	   /* the last round found nothing: a notification is followed at once */
-	int64_t	  next_expire; /* -1: never */
-	int64_t	  failed;	   /* windows that could not be mirrored */
+	int64_t rows = sync->row_bytes > 0 ? CLAIM_BYTES / sync->row_bytes : MIRROR_CLAIM_MAX;
 
-	Metric *written;
-	Metric *written_bytes;
-	Metric *put_seconds;
-	Metric *put_retries;
-	Metric *failed_foreign;
-	Metric *failed_ahead;
-	Metric *failed_refused;
-	Metric *replaced_foreign;
-	Metric *last_success;
-	Metric *active;
-	Metric *expired_windows;
-} Sync;
+	return rows > MIRROR_CLAIM_MAX ? MIRROR_CLAIM_MAX : rows < 1 ? 1 : (int) rows;
+}
 
-static Metric *
-failed_metric(Metrics *metrics, const char *reason)
+static DaemonStatus
+send_claim(Sync *sync)
 {
-	const char *const labels[] = {"reason", reason, NULL};
+	const Config *config = sync->parts.config;
+	DaemonStatus  status;
 
-	return metrics_counter(metrics, "topk_mirror_windows_failed_total",
-						   "Offers of windows that could not be stored.", labels);
+	sync->asked = claim_size(sync);
+	schedule_begin(&sync->schedule);
+	status = mirror_claim_send(sync->parts.session, config->pipeline,
+							   config->once ? 0 : config->interval_ms, sync->asked);
+	if (status == DAEMON_OK)
+		sync->job = JOB_CLAIM;
+	return status;
+}
+
+static bool
+may_claim(const Sync *sync)
+{
+	return writes_have_room(&sync->writes, MIRROR_CLAIM_MAX) &&
+		   !signals_stop_requested(sync->parts.signals);
+}
+
+/* The next question.  Reports wait for company while there is enough to do without them. */
+static DaemonStatus
+send_job(Sync *sync)
+{
+	const char	*pipeline = sync->parts.config->pipeline;
+	int64_t		 now = clock_milliseconds();
+	bool		 claim = may_claim(sync) && now >= schedule_next(&sync->schedule);
+	int			 ended = writes_count(&sync->writes, WRITE_ENDED);
+	DaemonStatus status;
+
+	if (ended > 0 && (!claim || ended >= MIRROR_CLAIM_MAX))
+		return sync_report_send(sync);
+	if (claim)
+		return send_claim(sync);
+	if (now >= sync->next_oldest)
+	{
+		status = mirror_oldest_send(sync->parts.session, pipeline);
+		sync->next_oldest = now + OLDEST_MS;
+		sync->job = status == DAEMON_OK ? JOB_OLDEST : JOB_NONE;
+		return status;
+	}
+	if (sync->next_expire >= 0 && now >= sync->next_expire)
+	{
+		status = mirror_expire_send(sync->parts.session, pipeline);
+		sync->job = status == DAEMON_OK ? JOB_EXPIRE : JOB_NONE;
+		return status;
+	}
+	return DAEMON_OK;
+}
+
+/* ---- what it answers ---- */
+
+static DaemonStatus
+take_claim(Sync *sync, const PGresult *result)
+{
+	int			 rows = PQntuples(result);
+	int64_t		 bytes = 0;
+	DaemonStatus status = DAEMON_OK;
+
+	for (int i = 0; i < rows && status == DAEMON_OK; i++)
+	{
+		Row row = mirror_row(result, i, sync->parts.config->pipeline);
+
+		bytes += (int64_t) row.value_length;
+		status = writes_add(&sync->writes, &row);
+	}
+	if (rows > 0)
+		sync->row_bytes = bytes / rows + 1;
+	schedule_end(&sync->schedule, rows, sync->asked);
+	sync->exhausted = rows == 0;
+	if (sync->parts.config->once && rows > 0)
+		schedule_want(&sync->schedule);
+	if (rows == 0 && sync->writes.count == 0)
+		metric_set(sync->metrics.last_success, (double) time(NULL));
+	return status;
 }
 
 static void
-register_metrics(Sync *sync)
+take_expired(Sync *sync, const PGresult *result)
 {
-	Metrics *metrics = sync->parts.metrics;
-
-	sync->written = metrics_counter(metrics, "topk_mirror_windows_written_total",
-									"Rows stored in DynamoDB.", NULL);
-	sync->written_bytes = metrics_counter(metrics, "topk_mirror_value_bytes_total",
-										  "Bytes of the summaries stored.", NULL);
-	sync->put_seconds =
-		metrics_counter(metrics, "topk_mirror_put_seconds_total", "Time spent in PutItem.", NULL);
-	sync->put_retries = metrics_counter(metrics, "topk_mirror_put_retries_total",
-										"PutItem calls that have to be repeated.", NULL);
-	sync->failed_foreign = failed_metric(metrics, "foreign");
-	sync->failed_ahead = failed_metric(metrics, "ahead");
-	sync->failed_refused = failed_metric(metrics, "refused");
-	sync->replaced_foreign =
-		metrics_counter(metrics, "topk_mirror_foreign_rows_replaced_total",
-						"Rows with a lower version that someone else had written.", NULL);
-	sync->last_success =
-		metrics_gauge(metrics, "topk_mirror_last_success_timestamp_seconds",
-					  "When PostgreSQL last had nothing left to mirror, in Unix time.", NULL);
-	sync->active = metrics_gauge(metrics, "topk_mirror_active",
-								 "1 if this is the pipeline's one worker, 0 if it waits.", NULL);
-	sync->expired_windows = metrics_counter(metrics, "topk_expired_windows_total",
-											"Windows deleted past the retention.", NULL);
-
-	metrics_ready(metrics, "postgresql", false);
-	metrics_ready(metrics, "dynamodb", true); /* until a request says otherwise */
+	sync->next_expire = clock_milliseconds() + sync->parts.config->expire_interval_ms;
+	metric_add(sync->metrics.expired_windows, (double) mirror_expired_windows(result));
+	log_info(sync->parts.log, "expired", LOG_INTEGER("windows", mirror_expired_windows(result)),
+			 LOG_INTEGER("rejected_records", mirror_expired_records(result)));
 }
 
-/* ---- one window ---- */
-
-/* Put, again and again while DynamoDB is away.  RETRY: a stop was requested meanwhile. */
 static DaemonStatus
-put_row(Sync *sync, const Row *row, PutOutcome *outcome)
+take_result(Sync *sync, SyncJob job, const PGresult *result)
 {
-	const SyncParts *parts = &sync->parts;
-
-	for (;;)
+	switch (job)
 	{
-		int64_t		 start = clock_milliseconds();
-		DaemonStatus status = dynamodb_put(parts->dynamodb, row, outcome);
-
-		metric_add(sync->put_seconds, (double) (clock_milliseconds() - start) / 1000);
-		metrics_progress(parts->metrics);
-		metrics_ready(parts->metrics, "dynamodb", status == DAEMON_OK);
-		if (status == DAEMON_OK)
-			backoff_succeeded(&sync->dynamodb_backoff, parts->log);
-		if (status != DAEMON_RETRY)
-			return status;
-
-		metric_add(sync->put_retries, 1);
-		if (signals_wait(parts->signals, -1, 0,
-						 backoff_failed(&sync->dynamodb_backoff, parts->log,
-										dynamodb_problem(parts->dynamodb))) == SIGNALS_STOP)
-			return DAEMON_RETRY;
+		case JOB_CLAIM:
+			return take_claim(sync, result);
+		case JOB_REPORT:
+			sync_report_done(sync, result);
+			break;
+		case JOB_OLDEST:
+			metric_set(sync->metrics.oldest, mirror_oldest(result));
+			break;
+		case JOB_EXPIRE:
+			take_expired(sync, result);
+			break;
+		case JOB_NONE:
+			break;
 	}
-}
-
-static DaemonStatus
-report_stored(Sync *sync, const Row *row, PutOutcome outcome)
-{
-	const SyncParts *parts = &sync->parts;
-
-	metric_add(sync->written, 1);
-	metric_add(sync->written_bytes, (double) row->value_length);
-	log_debug(parts->log, "window mirrored", LOG_TEXT("key", row->key),
-			  LOG_INTEGER("bucket", row->bucket), LOG_INTEGER("version", row->version),
-			  LOG_INTEGER("bytes", row->value_length));
-	if (outcome == PUT_REPLACED_FOREIGN)
-	{
-		metric_add(sync->replaced_foreign, 1);
-		log_warning(parts->log, "a row of someone else was replaced", LOG_TEXT("key", row->key),
-					LOG_INTEGER("bucket", row->bucket),
-					LOG_TEXT("problem", dynamodb_problem(parts->dynamodb)));
-	}
-	return mirror_done(parts->session, row);
-}
-
-static DaemonStatus
-report_failed(Sync *sync, const Row *row, PutOutcome outcome)
-{
-	const SyncParts *parts = &sync->parts;
-	const char		*problem = dynamodb_problem(parts->dynamodb);
-	DaemonStatus	 status = mirror_failed(parts->session, row, problem);
-
-	/* if the session is gone, so is the lock, and the judgement with it: say nothing */
-	if (status != DAEMON_OK)
-		return status;
-	sync->failed++;
-	metric_add(outcome == PUT_FOREIGN ? sync->failed_foreign
-			   : outcome == PUT_AHEAD ? sync->failed_ahead
-									  : sync->failed_refused,
-			   1);
-	log_error(
-		parts->log, "window could not be mirrored, will be offered again",
-		LOG_TEXT("key", row->key), LOG_INTEGER("bucket", row->bucket),
-		LOG_INTEGER("version", row->version), LOG_TEXT("problem", problem),
-		LOG_TEXT(
-			"hint",
-			outcome == PUT_REFUSED
-				? NULL
-				: "if the row is this pipeline's to write, call topk_pipeline.mirror_take_over with its version"));
 	return DAEMON_OK;
 }
 
 static DaemonStatus
-mirror_window(Sync *sync, const Row *row)
-{
-	PutOutcome	 outcome;
-	DaemonStatus status = put_row(sync, row, &outcome);
-
-	if (status != DAEMON_OK)
-		return status;
-	if (outcome == PUT_STORED || outcome == PUT_REPLACED_FOREIGN)
-		return report_stored(sync, row, outcome);
-	return report_failed(sync, row, outcome);
-}
-
-/* ---- one round ---- */
-
-/* Windows until there are none, or a stop is requested. */
-static DaemonStatus
-mirror_changed(Sync *sync, int64_t *windows)
+receive_job(Sync *sync)
 {
 	const SyncParts *parts = &sync->parts;
-	const Config	*config = parts->config;
-	int64_t			 min_interval = config->once ? 0 : config->interval_ms;
-	DaemonStatus	 status = DAEMON_OK;
-	int				 claimed = MIRROR_CLAIM_MAX;
+	SyncJob			 job = sync->job;
+	PGresult		*result = NULL;
+	bool			 finished;
+	DaemonStatus	 status = pg_receive(parts->session, 0, &result, &finished);
 
-	*windows = 0;
-	while (status == DAEMON_OK && claimed > 0 && !signals_stop_requested(parts->signals))
-	{
-		PGresult *result;
-
-		status = mirror_claim(parts->session, config->pipeline, min_interval, &result);
-		if (status != DAEMON_OK)
-			return status;
-		claimed = PQntuples(result);
-		for (int i = 0;
-			 i < claimed && status == DAEMON_OK && !signals_stop_requested(parts->signals); i++)
-		{
-			Row row = mirror_row(result, i, config->pipeline);
-
-			status = mirror_window(sync, &row);
-			(*windows)++;
-		}
-		PQclear(result);
-	}
+	if (status != DAEMON_OK || !finished)
+		return status;
+	sync->job = JOB_NONE;
+	backoff_succeeded(&sync->pg_backoff, parts->log);
+	metrics_ready(parts->metrics, "postgresql", true);
+	status = take_result(sync, job, result);
+	PQclear(result);
 	return status;
 }
 
 static DaemonStatus
-expire_if_due(Sync *sync)
+take_notifications(Sync *sync)
 {
-	const SyncParts *parts = &sync->parts;
-	const Config	*config = parts->config;
-	int64_t			 windows;
-	int64_t			 rejected_records;
-	DaemonStatus	 status;
+	bool		 any;
+	DaemonStatus status =
+		pg_take_notifications(sync->parts.session, sync->parts.config->pipeline, &any);
 
-	if (sync->next_expire < 0 || clock_milliseconds() < sync->next_expire)
-		return DAEMON_OK;
-	status = mirror_expire(parts->session, config->pipeline, &windows, &rejected_records);
-	if (status != DAEMON_OK)
-		return status;
-	sync->next_expire = clock_milliseconds() + config->expire_interval_ms;
-	metric_add(sync->expired_windows, (double) windows);
-	log_info(parts->log, "expired", LOG_INTEGER("windows", windows),
-			 LOG_INTEGER("rejected_records", rejected_records));
-	return DAEMON_OK;
+	if (any && status == DAEMON_OK)
+		schedule_want(&sync->schedule);
+	return status;
 }
 
-/* Connect if need be, and be the one worker if possible. */
+/* Questions and answers, until one has to be waited for. */
+static DaemonStatus
+talk_to_postgres(Sync *sync)
+{
+	DaemonStatus status = DAEMON_OK;
+
+	for (;;)
+	{
+		if (sync->job != JOB_NONE)
+			status = receive_job(sync);
+		if (status != DAEMON_OK || sync->job != JOB_NONE)
+			return status;
+		status = take_notifications(sync);
+		if (status == DAEMON_OK)
+			status = send_job(sync);
+		if (status != DAEMON_OK || sync->job == JOB_NONE)
+			return status;
+	}
+}
+
+/* ---- being the one worker ---- */
+
+static void
+lose_lock(Sync *sync)
+{
+	sync->locked = false;
+	sync->job = JOB_NONE;
+	metric_set(sync->metrics.active, 0);
+	writes_abandon(&sync->writes);
+}
+
 static DaemonStatus
 take_lock(Sync *sync)
 {
@@ -241,10 +217,7 @@ take_lock(Sync *sync)
 	DaemonStatus	 status;
 
 	if (!pg_session_connected(parts->session))
-	{
-		sync->locked = false;
-		metric_set(sync->active, 0);
-	}
+		lose_lock(sync);
 	status = pg_session_connect_once(parts->session);
 	if (status != DAEMON_OK || sync->locked)
 		return status;
@@ -252,10 +225,15 @@ take_lock(Sync *sync)
 	status = mirror_lock(parts->session, config->pipeline, &sync->locked);
 	if (status != DAEMON_OK)
 		return status;
-	metric_set(sync->active, sync->locked ? 1 : 0);
+	backoff_succeeded(&sync->pg_backoff, parts->log);
+	metrics_ready(parts->metrics, "postgresql", true);
+	metric_set(sync->metrics.active, sync->locked ? 1 : 0);
 	if (sync->locked)
+	{
+		schedule_init(&sync->schedule, config->interval_ms);
 		log_info(parts->log, "mirroring", LOG_TEXT("pipeline", config->pipeline),
 				 LOG_TEXT("table", config->table));
+	}
 	else if (!sync->standby_logged)
 		log_info(parts->log, "waiting: another worker mirrors this pipeline",
 				 LOG_TEXT("pipeline", config->pipeline));
@@ -263,71 +241,84 @@ take_lock(Sync *sync)
 	return DAEMON_OK;
 }
 
-static DaemonStatus
-run_round(Sync *sync)
-{
-	const SyncParts *parts = &sync->parts;
-	int64_t			 windows = 0;
-	DaemonStatus	 status = take_lock(sync);
-
-	if (status == DAEMON_OK && sync->locked)
-		status = mirror_changed(sync, &windows);
-	if (status == DAEMON_OK && sync->locked)
-		status = expire_if_due(sync);
-
-	metrics_progress(parts->metrics);
-	metrics_ready(parts->metrics, "postgresql", status == DAEMON_OK);
-	if (status != DAEMON_OK)
-		return status;
-	if (sync->locked)
-		metric_set(sync->last_success, (double) time(NULL));
-	sync->eager = windows == 0;
-	sync->next_claim = clock_milliseconds() +
-					   (sync->locked ? parts->config->interval_ms + CLAIM_MARGIN_MS : STANDBY_MS);
-	return DAEMON_OK;
-}
-
 /* ---- the loop ---- */
 
-/*
- * Until the next round is due: after an idle one when a change is notified, after a
- * busy one when the interval has passed, so that no window is asked for too early.
- */
-static DaemonStatus
-wait_for_change(Sync *sync)
+static int64_t
+earlier(int64_t one, int64_t other)
 {
-	const SyncParts *parts = &sync->parts;
-	bool			 notified = false;
-
-	for (;;)
-	{
-		bool		 any;
-		int			 left;
-		DaemonStatus status;
-
-		/* first, because one may have come with a result, and then the socket stays silent */
-		status = pg_take_notifications(parts->session, parts->config->pipeline, &any);
-		if (status != DAEMON_OK)
-			return status;
-		notified = notified || any;
-		if (notified && sync->eager && sync->locked)
-			return DAEMON_OK;
-
-		left = clock_left(sync->next_claim);
-		if (left == 0 || signals_wait(parts->signals, pg_socket(parts->session), POLLIN,
-									  left < PROGRESS_MS ? left : PROGRESS_MS) == SIGNALS_STOP)
-			return DAEMON_OK;
-		metrics_progress(parts->metrics);
-	}
+	return other >= 0 && other < one ? other : one;
 }
 
-/* After a failed round: say so once, wait, and then start from the connection. */
+/* When there is something to do that nobody will tell of (clock_milliseconds). */
+static int64_t
+next_deadline(const Sync *sync)
+{
+	int64_t deadline = clock_milliseconds() + PROGRESS_MS;
+
+	if (dynamodb_free_slots(sync->parts.dynamodb) > 0 &&
+		!signals_stop_requested(sync->parts.signals))
+		deadline = earlier(deadline, writes_next_retry(&sync->writes));
+	if (sync->job != JOB_NONE)
+		return deadline;
+	if (may_claim(sync))
+		deadline = earlier(deadline, schedule_next(&sync->schedule));
+	deadline = earlier(deadline, sync->next_oldest);
+	return earlier(deadline, sync->next_expire);
+}
+
+static void
+wait_for_something(Sync *sync)
+{
+	struct pollfd fds[] = {
+		{.fd = pg_socket(sync->parts.session), .events = POLLIN},
+		{.fd = signals_fd(sync->parts.signals), .events = POLLIN},
+	};
+
+	dynamodb_wait(sync->parts.dynamodb, fds, signals_stop_requested(sync->parts.signals) ? 1 : 2,
+				  clock_left(next_deadline(sync)));
+	metric_set(sync->metrics.under_way, sync->writes.started);
+	metrics_progress(sync->parts.metrics);
+}
+
+/* Has everything been said and done that can be? */
+static bool
+is_finished(const Sync *sync)
+{
+	if (sync->job != JOB_NONE || sync->writes.count > 0)
+		return false;
+	return signals_stop_requested(sync->parts.signals) ||
+		   (sync->parts.config->once && sync->exhausted && !sync->schedule.wanted);
+}
+
+/* One step of a worker that has the lock. */
+static DaemonStatus
+work(Sync *sync)
+{
+	DaemonStatus status = talk_to_postgres(sync);
+
+	if (signals_stop_requested(sync->parts.signals))
+		writes_forget_waiting(&sync->writes);
+	if (status != DAEMON_OK || is_finished(sync))
+		return status;
+	writes_start(&sync->writes);
+	wait_for_something(sync);
+	return writes_collect(&sync->writes);
+}
+
+/* PostgreSQL failed: say so once, and wait.  What is under way may be a stranger's when it is back. */
 static void
 wait_after_failure(Sync *sync)
 {
 	const SyncParts *parts = &sync->parts;
 	int				 wait;
 
+	metrics_ready(parts->metrics, "postgresql", false);
+	metrics_progress(parts->metrics);
+	if (!pg_session_connected(parts->session))
+		lose_lock(sync);
+	sync->job = JOB_NONE;
+	sync_report_again(sync);
+	schedule_want(&sync->schedule);
 	if (signals_stop_requested(parts->signals))
 		return;
 	wait = backoff_failed(&sync->pg_backoff, parts->log, pg_problem(parts->session)->message);
@@ -344,28 +335,45 @@ end_of_once(const Sync *sync)
 	return DAEMON_FATAL;
 }
 
+/* Another worker has the lock.  The server takes a moment to notice that one has ended. */
+static void
+stand_by(Sync *sync)
+{
+	sync->standby_tries++;
+	metrics_progress(sync->parts.metrics);
+	signals_wait(sync->parts.signals, -1, 0,
+				 sync->parts.config->once ? STANDBY_ONCE_MS : STANDBY_MS);
+}
+
+static bool
+is_over(const Sync *sync)
+{
+	if (sync->locked)
+		return is_finished(sync);
+	return signals_stop_requested(sync->parts.signals) ||
+		   (sync->parts.config->once && sync->standby_tries > STANDBY_ONCE_TRIES);
+}
+
 static DaemonStatus
 run_loop(Sync *sync)
 {
-	const SyncParts *parts = &sync->parts;
+	DaemonStatus status;
 
-	while (!signals_stop_requested(parts->signals))
+	do
 	{
-		DaemonStatus status = run_round(sync);
-
-		if (status == DAEMON_OK)
-		{
-			backoff_succeeded(&sync->pg_backoff, parts->log);
-			if (parts->config->once && !signals_stop_requested(parts->signals))
-				return end_of_once(sync);
-			status = wait_for_change(sync);
-		}
-		if (status == DAEMON_FATAL)
-			return DAEMON_FATAL;
+		status =
+			sync->locked && pg_session_connected(sync->parts.session) ? DAEMON_OK : take_lock(sync);
+		if (status == DAEMON_OK && sync->locked)
+			status = work(sync);
+		else if (status == DAEMON_OK)
+			stand_by(sync);
 		if (status == DAEMON_RETRY)
 			wait_after_failure(sync);
-	}
-	return DAEMON_OK;
+	} while (status != DAEMON_FATAL && !is_over(sync));
+	if (status == DAEMON_FATAL || signals_stop_requested(sync->parts.signals) ||
+		!sync->parts.config->once)
+		return status == DAEMON_FATAL ? DAEMON_FATAL : DAEMON_OK;
+	return end_of_once(sync);
 }
 
 static DaemonStatus
@@ -412,17 +420,20 @@ run_preview(Sync *sync)
 DaemonStatus
 sync_run(const SyncParts *parts)
 {
-	Sync		  sync = {.parts = *parts};
+	Sync		  sync = {.parts = *parts, .next_expire = -1};
 	const Config *config = parts->config;
 	DaemonStatus  status;
 
 	backoff_init(&sync.pg_backoff, "PostgreSQL");
-	backoff_init(&sync.dynamodb_backoff, "DynamoDB");
-	sync.next_expire = config->expire_interval_ms > 0 && !config->once ? clock_milliseconds() : -1;
-	register_metrics(&sync);
+	sync_metrics_init(&sync.metrics, parts->metrics, parts->credentials);
+	schedule_init(&sync.schedule, config->interval_ms);
+	writes_init(&sync.writes, parts->dynamodb, parts->log, &sync.metrics, config->pipeline);
+	if (config->expire_interval_ms > 0 && !config->once)
+		sync.next_expire = clock_milliseconds();
 
 	notify_systemd("READY=1");
 	status = config->dry_run ? run_preview(&sync) : run_loop(&sync);
 	notify_systemd("STOPPING=1");
+	writes_free(&sync.writes);
 	return status;
 }

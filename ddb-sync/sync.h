@@ -5,6 +5,7 @@
 #ifndef DDB_SYNC_SYNC_H
 #define DDB_SYNC_SYNC_H
 
+#include "aws/credentials.h"
 #include "config.h"
 #include "daemon/metrics.h"
 #include "daemon/pg.h"
@@ -19,7 +20,8 @@ typedef struct SyncParts
 	const Log	 *log;
 	Signals		 *signals;
 	Metrics		 *metrics;
-	PgSession	 *session;	/* calls mirror_prepare on connecting */
+	PgSession	 *session; /* calls mirror_prepare on connecting */
+	Credentials	 *credentials;
 	DynamoDb	 *dynamodb; /* not used with --dry-run */
 } SyncParts;
 

@@ -1132,6 +1132,23 @@ END;
 COMMENT ON FUNCTION topk_pipeline.absent_bound IS
 	'internal: no item weighs more that is not among the first k, the empty one left out; null if unknown';
 
+/*
+ * 400 kB is what DynamoDB takes as a row; beside the value it holds the key,
+ * the pipeline's name, and names and numbers of less than 400 bytes.
+ */
+CREATE FUNCTION topk_pipeline.items_that_fit(summary topk_summary, k int, others int) RETURNS int
+LANGUAGE sql IMMUTABLE
+BEGIN ATOMIC
+	SELECT count(*)::int
+	  FROM (SELECT sum(12 + octet_length(t.item)) OVER (ORDER BY t.place) AS bytes
+			  FROM topk_top(summary, topk_k(summary))
+				   WITH ORDINALITY AS t (item, estimate, lower_bound, upper_bound, place)
+			 WHERE t.item <> '' ORDER BY t.place LIMIT k) AS i
+	 WHERE i.bytes <= 400 * 1024 - 400 - 8 - others;
+END;
+COMMENT ON FUNCTION topk_pipeline.items_that_fit IS
+	'internal: how many of the first k items a row has room for, beside so many bytes of texts';
+
 CREATE FUNCTION topk_pipeline.mirror_candidates(pipeline_id int, asked_at timestamptz,
 	min_interval interval, max_windows int)
 RETURNS TABLE (bucket bigint, key text)
@@ -1170,7 +1187,7 @@ COMMENT ON FUNCTION topk_pipeline.mirror_candidates IS
  * changed, so the window comes up again once the writer has committed.
  */
 CREATE FUNCTION topk_pipeline.mirror_offer(p topk_pipeline.pipeline, key text, bucket bigint, asked_at timestamptz)
-RETURNS TABLE (version bigint, value bytea, total bigint, error bigint, ttl bigint, updated_at bigint, writer text)
+RETURNS TABLE (version bigint, value bytea, total bigint, error bigint, ttl bigint, updated_at bigint, writer text, left_out int)
 LANGUAGE plpgsql
 SET search_path FROM CURRENT
 AS $$
@@ -1183,7 +1200,9 @@ DECLARE
 	merged		topk_summary;
 	digest		bytea;
 	last_ingest	timestamptz;
+	fit			int;
 BEGIN
+	left_out := 0;
 	INSERT INTO mirror (pipeline_id, bucket, key, checked_at)
 	VALUES (p.pipeline_id, mirror_offer.bucket, mirror_offer.key, asked_at)
 		ON CONFLICT ON CONSTRAINT mirror_pkey DO UPDATE SET checked_at = excluded.checked_at
@@ -1206,6 +1225,13 @@ BEGIN
 		RETURN;
 	END IF;
 	value := topk_to_murmur(merged, p.k);
+	fit := p.k;
+	IF octet_length(value) + octet_length(mirror_offer.key) + octet_length(p.name) > 400 * 1024 - 400 THEN
+		fit := items_that_fit(merged, p.k, octet_length(mirror_offer.key) + octet_length(p.name));
+		/* fewer items under the same K, which readers know */
+		left_out := get_byte(value, 4) + get_byte(value, 5) * 256 + get_byte(value, 6) * 65536 - fit;
+		value := substring(value FROM 1 FOR 4) || substring(topk_to_murmur(merged, fit) FROM 5);
+	END IF;
 	digest := sha256(value);
 	IF state.due_at IS NULL AND state.mirrored_digest = digest THEN
 		RETURN;
@@ -1218,7 +1244,7 @@ BEGIN
 	 WHERE m.pipeline_id = p.pipeline_id AND m.bucket = mirror_offer.bucket AND m.key = mirror_offer.key;
 
 	total := topk_total(merged);
-	error := absent_bound(merged, p.k);
+	error := absent_bound(merged, fit);
 	ttl := (mirror_offer.bucket + 1) * p.window_seconds + p.retention_seconds;
 	updated_at := floor(extract(epoch FROM last_ingest));
 	writer := p.writer;
@@ -1235,7 +1261,7 @@ COMMENT ON FUNCTION topk_pipeline.mirror_offer IS 'internal: offer a window, unl
 CREATE FUNCTION topk_pipeline.mirror_claim(pipeline text,
 	min_interval interval DEFAULT '1 second', max_windows int DEFAULT 100)
 RETURNS TABLE (key text, bucket bigint, version bigint, value bytea, total bigint, error bigint,
-	ttl bigint, updated_at bigint, writer text)
+	ttl bigint, updated_at bigint, writer text, left_out int)
 LANGUAGE plpgsql SECURITY DEFINER
 SET search_path FROM CURRENT
 SET plan_cache_mode = force_generic_plan
@@ -1276,41 +1302,68 @@ $$;
 COMMENT ON FUNCTION topk_pipeline.mirror_claim IS
 	'the changed windows that are to be stored now, with a new version each; report on each with mirror_done() or mirror_failed()';
 
-CREATE FUNCTION topk_pipeline.mirror_done(pipeline text, key text, bucket bigint, version bigint) RETURNS void
+CREATE FUNCTION topk_pipeline.mirror_report(pipeline text, keys text[], buckets bigint[], versions bigint[], problems text[])
+RETURNS SETOF bigint
 LANGUAGE plpgsql SECURITY DEFINER
 SET search_path FROM CURRENT
+SET plan_cache_mode = force_generic_plan
+SET enable_seqscan = off
+SET enable_hashjoin = off
+SET enable_mergejoin = off
 AS $$
 #variable_conflict use_column
 DECLARE
-	p			topk_pipeline.pipeline := find(mirror_done.pipeline);
+	p			topk_pipeline.pipeline := find(mirror_report.pipeline);
 BEGIN
+	PERFORM check_lengths('keys, buckets, versions and problems',
+		cardinality(keys), cardinality(buckets), cardinality(versions), cardinality(problems));
 	UPDATE mirror AS m
 	   SET mirrored_version = m.version, mirrored_digest = m.offered_digest, mirrored_at = now(),
 		   due_at = NULL, unmirrored_since = NULL, failures = 0, problem = NULL
-	 WHERE m.pipeline_id = p.pipeline_id AND m.bucket = mirror_done.bucket AND m.key = mirror_done.key
-	   AND m.version = mirror_done.version;
+	  FROM unnest(keys, buckets, versions, problems) AS r (key, bucket, version, problem)
+	 WHERE m.pipeline_id = p.pipeline_id AND m.bucket = r.bucket AND m.key = r.key
+	   AND m.version = r.version AND r.problem IS NULL;
+	RETURN QUERY
+	UPDATE mirror AS m
+	   SET failures = m.failures + 1, problem = r.problem,
+		   due_at = clock_timestamp() + least(2 ^ least(m.failures, 10), 300) * interval '1 second'
+	  FROM unnest(keys, buckets, versions, problems) AS r (key, bucket, version, problem)
+	 WHERE m.pipeline_id = p.pipeline_id AND m.bucket = r.bucket AND m.key = r.key
+	   AND m.version = r.version AND r.problem IS NOT NULL AND m.due_at IS NOT NULL
+	RETURNING m.version;
 END
 $$;
+COMMENT ON FUNCTION topk_pipeline.mirror_report IS
+	'what became of offers: stored where the problem is null, else offered again later; without effect when a newer one was made since; returns the versions that failed';
+
+CREATE FUNCTION topk_pipeline.mirror_done(pipeline text, key text, bucket bigint, version bigint) RETURNS void
+LANGUAGE sql SECURITY DEFINER
+BEGIN ATOMIC
+	SELECT topk_pipeline.mirror_report(pipeline, ARRAY[key], ARRAY[bucket], ARRAY[version], ARRAY[NULL::text]);
+END;
 COMMENT ON FUNCTION topk_pipeline.mirror_done IS 'this version is stored; without effect when a newer one was offered since';
 
 CREATE FUNCTION topk_pipeline.mirror_failed(pipeline text, key text, bucket bigint, version bigint, problem text)
 RETURNS void
-LANGUAGE plpgsql SECURITY DEFINER
-SET search_path FROM CURRENT
-AS $$
-#variable_conflict use_column
-DECLARE
-	p			topk_pipeline.pipeline := find(mirror_failed.pipeline);
-BEGIN
-	UPDATE mirror AS m
-	   SET failures = m.failures + 1, problem = mirror_failed.problem,
-		   due_at = clock_timestamp() + least(2 ^ least(m.failures, 10), 300) * interval '1 second'
-	 WHERE m.pipeline_id = p.pipeline_id AND m.bucket = mirror_failed.bucket AND m.key = mirror_failed.key
-	   AND m.version = mirror_failed.version AND m.due_at IS NOT NULL;
-END
-$$;
+LANGUAGE sql SECURITY DEFINER
+BEGIN ATOMIC
+	SELECT topk_pipeline.mirror_report(pipeline, ARRAY[key], ARRAY[bucket], ARRAY[version], ARRAY[coalesce(problem, 'unknown')]);
+END;
 COMMENT ON FUNCTION topk_pipeline.mirror_failed IS
 	'this version could not be stored: offered again after 1, 2, 4, … up to 300 seconds, shown in mirror_status';
+
+/* By the two partial indexes, so it costs next to nothing. */
+CREATE FUNCTION topk_pipeline.mirror_oldest(pipeline text) RETURNS float8
+LANGUAGE sql STABLE SECURITY DEFINER
+BEGIN ATOMIC
+	SELECT extract(epoch FROM now() - least(
+			(SELECT s.changed_at FROM topk_pipeline.slot AS s
+			  WHERE s.pipeline_id = p.pipeline_id AND s.changed_at IS NOT NULL ORDER BY s.changed_at LIMIT 1),
+			(SELECT min(m.unmirrored_since) FROM topk_pipeline.mirror AS m
+			  WHERE m.pipeline_id = p.pipeline_id AND m.due_at IS NOT NULL)))::float8
+	  FROM topk_pipeline.find(pipeline) AS p;
+END;
+COMMENT ON FUNCTION topk_pipeline.mirror_oldest IS 'age in seconds of the oldest change that is not mirrored, null if there is none';
 
 CREATE FUNCTION topk_pipeline.mirror_issued(pipeline text) RETURNS bigint
 LANGUAGE sql STABLE SECURITY DEFINER
@@ -1344,6 +1397,118 @@ END
 $$;
 COMMENT ON FUNCTION topk_pipeline.mirror_take_over IS
 	'overwrite a row that someone else wrote: versions from now on are above above_version, and the window is offered at once';
+
+CREATE FUNCTION topk_pipeline.mirror_expected(pipeline text,
+	after_bucket bigint DEFAULT NULL, after_key text DEFAULT NULL, max_windows int DEFAULT 100)
+RETURNS TABLE (key text, bucket bigint, version bigint, digest bytea, ttl bigint, writer text, open boolean)
+LANGUAGE sql STABLE SECURITY DEFINER
+SET plan_cache_mode = force_generic_plan
+BEGIN ATOMIC
+	SELECT w.key, w.bucket, m.mirrored_version, m.mirrored_digest,
+		   (w.bucket + 1) * w.window_seconds + w.retention_seconds, w.writer::text,
+		   w.changed OR m.due_at IS NOT NULL
+	  FROM (SELECT p.pipeline_id, p.writer, p.window_seconds, p.retention_seconds, s.bucket, s.key,
+				   bool_or(s.changed_at IS NOT NULL) AS changed
+			  FROM topk_pipeline.find(pipeline) AS p JOIN topk_pipeline.slot AS s USING (pipeline_id)
+			 WHERE (s.bucket, s.key) > (coalesce(after_bucket, -9223372036854775808), coalesce(after_key, '') COLLATE "C")
+			 GROUP BY p.pipeline_id, p.writer, p.window_seconds, p.retention_seconds, s.bucket, s.key
+			 ORDER BY s.bucket, s.key
+			 LIMIT max_windows) AS w
+	  LEFT JOIN topk_pipeline.mirror AS m USING (pipeline_id, bucket, key)
+	 ORDER BY w.bucket, w.key;
+END;
+COMMENT ON FUNCTION topk_pipeline.mirror_expected IS
+	'what the mirrored rows should be, by bucket and key, after one of them: version, SHA-256 of the value; open: a change is yet to be mirrored';
+
+/* ---- import ---- */
+
+CREATE TABLE topk_pipeline.imported_window
+(
+	pipeline_id			int NOT NULL REFERENCES topk_pipeline.pipeline ON DELETE CASCADE,
+	bucket				bigint NOT NULL,
+	key					text COLLATE "C" NOT NULL,
+	version				bigint NOT NULL,
+	imported_at			timestamptz NOT NULL DEFAULT now(),
+	PRIMARY KEY (pipeline_id, bucket, key)
+);
+COMMENT ON TABLE topk_pipeline.imported_window IS 'windows that were taken over from another system, so that none is taken twice';
+COMMENT ON COLUMN topk_pipeline.imported_window.version IS 'the row''s version there';
+
+/*
+ * Its counts never exceed what the other system counted.  What it counted in
+ * all, nobody knows; whoever does gives it as total: each of the decrements
+ * that K counters have seen took the same from K + 1 items, so none of them
+ * lost more than (total - sum of the counts) / (K + 1).
+ */
+CREATE FUNCTION topk_pipeline.summary_with_total(murmur bytea, total bigint) RETURNS topk_summary
+LANGUAGE plpgsql IMMUTABLE
+SET search_path FROM CURRENT
+AS $$
+DECLARE
+	summary		topk_summary := topk_from_murmur(murmur);
+	counted		numeric := (SELECT coalesce(sum(t.estimate), 0) FROM topk_top(summary, topk_k(summary)) AS t);
+	error		bigint;
+BEGIN
+	IF total < counted THEN
+		RAISE EXCEPTION 'total % is less than the sum of the counts, %', total, counted
+			USING ERRCODE = 'invalid_parameter_value';
+	END IF;
+	error := floor((total - counted) / (topk_k(summary) + 1));
+	RETURN json_build_object('k', topk_k(summary), 'total', total, 'error', error, 'items',
+		(SELECT coalesce(json_agg(json_build_array(t.item, t.estimate, t.estimate + error) ORDER BY t.place), '[]')
+		   FROM topk_top(summary, topk_k(summary))
+				WITH ORDINALITY AS t (item, estimate, lower_bound, upper_bound, place)))::text::topk_summary;
+END
+$$;
+COMMENT ON FUNCTION topk_pipeline.summary_with_total IS 'internal: a summary in Murmur''s format, of which the total is known';
+
+CREATE FUNCTION topk_pipeline.import_window(pipeline text, key text, bucket bigint, murmur bytea,
+	version bigint DEFAULT 0, total bigint DEFAULT NULL)
+RETURNS boolean
+LANGUAGE plpgsql SECURITY DEFINER
+SET search_path FROM CURRENT
+AS $$
+#variable_conflict use_column
+DECLARE
+	p			topk_pipeline.pipeline := find(import_window.pipeline);
+	summary		topk_summary := CASE WHEN total IS NULL THEN topk_from_murmur(murmur)
+									 ELSE summary_with_total(murmur, total) END;
+	earlier		bigint;
+BEGIN
+	IF (import_window.bucket + 1) * p.window_seconds + p.retention_seconds <= extract(epoch FROM now())
+		OR import_window.bucket > topk_pipeline.bucket(p.name) THEN
+		RAISE EXCEPTION 'bucket % is past the retention or in the future', import_window.bucket
+			USING ERRCODE = 'invalid_parameter_value';
+	END IF;
+
+	/* claims wait, so the sequence can't be set back; and so do other imports */
+	PERFORM FROM pipeline AS l ORDER BY l.pipeline_id FOR NO KEY UPDATE;
+	INSERT INTO imported_window (pipeline_id, bucket, key, version)
+	VALUES (p.pipeline_id, import_window.bucket, import_window.key, import_window.version)
+		ON CONFLICT DO NOTHING;
+	IF NOT FOUND THEN
+		SELECT i.version INTO earlier FROM imported_window AS i
+		 WHERE i.pipeline_id = p.pipeline_id AND i.bucket = import_window.bucket AND i.key = import_window.key;
+		IF earlier <> import_window.version THEN
+			RAISE EXCEPTION 'window % of "%" was imported with version %, and has version % now',
+				import_window.bucket, import_window.key, earlier, import_window.version
+				USING ERRCODE = 'object_not_in_prerequisite_state',
+					  HINT = 'Somebody went on writing it. Stop that, and import into a new pipeline.';
+		END IF;
+		RETURN false;
+	END IF;
+
+	IF import_window.version > mirror_issued(p.name) THEN
+		PERFORM setval('mirror_version', import_window.version);
+	END IF;
+	INSERT INTO slot (pipeline_id, bucket, key, summary, records, last_ingest_at, changed_at)
+	VALUES (p.pipeline_id, import_window.bucket, import_window.key, topk_resize(summary, p.counters), 0, now(), now());
+	PERFORM pg_notify('topk_pipeline', p.name);
+	RETURN true;
+END
+$$;
+COMMENT ON FUNCTION topk_pipeline.import_window IS
+	'add the row of another system to a window, once; versions from now on are above the row''s; false if it was added before';
 
 /* ---- expiry ---- */
 
@@ -1404,6 +1569,8 @@ BEGIN
 	SELECT count(DISTINCT (g.bucket, g.key)) INTO windows FROM gone AS g;
 	DELETE FROM mirror AS m
 	 WHERE m.pipeline_id = expire_windows.pipeline_id AND m.bucket < before_bucket;
+	DELETE FROM imported_window AS i
+	 WHERE i.pipeline_id = expire_windows.pipeline_id AND i.bucket < before_bucket;
 	RETURN windows;
 END
 $$;
@@ -1545,3 +1712,4 @@ SELECT pg_catalog.pg_extension_config_dump('topk_pipeline.duplicate_count', '');
 SELECT pg_catalog.pg_extension_config_dump('topk_pipeline.duplicate_count_duplicate_count_id_seq', '');
 SELECT pg_catalog.pg_extension_config_dump('topk_pipeline.mirror', '');
 SELECT pg_catalog.pg_extension_config_dump('topk_pipeline.mirror_version', '');
+SELECT pg_catalog.pg_extension_config_dump('topk_pipeline.imported_window', '');

@@ -1,0 +1,22 @@
+/*
+ * dynamodb_call.h
+ *	  One request to DynamoDB after the other, for what is done once and not in the loop.
+ */
+#ifndef DDB_SYNC_DYNAMODB_CALL_H
+#define DDB_SYNC_DYNAMODB_CALL_H
+
+#include "daemon/backoff.h"
+#include "daemon/signals.h"
+#include "dynamodb.h"
+
+/*
+ * Wait for the answer to a request, whose reference is taken, and ask again while DynamoDB is away or throttles.
+ *
+ * OK: *answer is the caller's; NULL if DynamoDB answered the error named expected (which may be NULL).
+ * RETRY: a stop was requested.  FATAL, logged with advice: any other error.
+ */
+extern DaemonStatus dynamodb_call(DynamoDb *dynamodb, Backoff *backoff, Signals *signals,
+								  const Log *log, const char *operation, json_t *request,
+								  const char *expected, json_t **answer);
+
+#endif /* DDB_SYNC_DYNAMODB_CALL_H */

@@ -1,0 +1,30 @@
+/*
+ * dynamodb_error.h
+ *	  DynamoDB's errors by name: which pass, which a person has to mend, and how.
+ */
+#ifndef DDB_SYNC_DYNAMODB_ERROR_H
+#define DDB_SYNC_DYNAMODB_ERROR_H
+
+#include "dynamodb.h"
+
+typedef enum DynamoDbCause
+{
+	CAUSE_OTHER,
+	CAUSE_CLOCK, /* signed with a time that AWS does not take, perhaps */
+	CAUSE_EXPIRED
+} DynamoDbCause;
+
+/* The name after '#' in __type, "" if there is none. */
+extern const char *dynamodb_error_type(const json_t *answer);
+
+/* The first line of its message: others may repeat the request's headers, and with them the session token. */
+extern int dynamodb_error_message(const json_t *answer, const char **message);
+
+/*
+ * What an error means; cause tells of FATAL ones that a corrected clock or new credentials may
+ * mend; *hint (unless NULL) is what to do.
+ */
+extern DynamoDbVerdict dynamodb_error_judge(long status, const char *type, const char *message,
+											DynamoDbCause *cause, const char **hint);
+
+#endif /* DDB_SYNC_DYNAMODB_ERROR_H */
