@@ -115,7 +115,7 @@ BENCH_PROGRAMS = $(patsubst bench/%.c,build/bench/%,$(wildcard bench/*.c))
 
 bench-programs: $(BENCH_PROGRAMS)
 
-$(BENCH_PROGRAMS): build/bench/%: build/obj/bench/%.o $(call objects,obj,lib/feed lib/mg)
+$(BENCH_PROGRAMS): build/bench/%: build/obj/bench/%.o $(call objects,obj,lib/daemon lib/feed lib/mg)
 	@mkdir -p $(@D)
 	$(CC) $(LDFLAGS) -o $@ $^ $(DAEMON_LIBS)
 

@@ -171,7 +171,7 @@ if [ -n "$only" ]; then
 fi
 
 case $purpose in
-	check) more=iproute2 ;; # a network in which packets vanish
+	check) more='iproute2 faketime' ;; # a network in which packets vanish, clocks that are off
 	bench) more=kcat ;;
 	*) more= ;;
 esac

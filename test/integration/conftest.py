@@ -4,6 +4,8 @@
     database    a fresh database with topk_pipeline: .dsn, .env(), .query(sql, *arguments)
     topic       the name of a fresh topic with 4 partitions
     table       the name of a fresh DynamoDB table
+    sync        a pipeline, a table, and topk-ddb-sync between them (ddb.py)
+    proxy       a proxy before DynamoDB Local that checks signatures and can fail (dynamodb_proxy.py)
     daemon      daemon(program, arguments, env, ready=...): starts build/PROGRAM, ended after the test
     feed        a topic and the pipeline that topk-kafka-feeder feeds from it (kafka_feed.py)
 """
@@ -17,8 +19,10 @@ import pytest
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
+from ddb import Sync  # noqa: E402
 from demo.stack import Stack, exit_on_signals  # noqa: E402
 from kafka_feed import Feed  # noqa: E402
+from dynamodb_proxy import DynamoDBProxy  # noqa: E402
 
 numbers = itertools.count(1)
 
@@ -123,3 +127,15 @@ def daemon(stack):
 @pytest.fixture
 def feed(kafka, database, topic, daemon):
     return Feed(kafka, database, topic, daemon)
+
+
+@pytest.fixture
+def sync(database, table, dynamodb, daemon):
+    return Sync(database, table, dynamodb, daemon)
+
+
+@pytest.fixture
+def proxy(dynamodb):
+    with DynamoDBProxy(dynamodb.endpoint) as proxy:
+        yield proxy
+    assert not proxy.forged, "a request was signed wrongly"

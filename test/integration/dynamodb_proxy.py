@@ -1,4 +1,5 @@
-"""A proxy before DynamoDB Local: records requests, and answers as a failing DynamoDB does.
+"""A proxy before DynamoDB Local: checks signatures, as DynamoDB does and DynamoDB Local does not,
+records requests, and answers as a failing DynamoDB does.
 
     with DynamoDBProxy(dynamodb.endpoint) as proxy:
         proxy.faults += [throttle, lose_answer]     # for the next two requests
@@ -7,23 +8,39 @@
 
 import http.client
 import json
+import random
 import socket
 import threading
+import zlib
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from types import SimpleNamespace
 from urllib.parse import urlsplit
+
+from signatures import age, check_signature
 
 ERROR = "com.amazonaws.dynamodb.v20120810#"
 SERVICE_ERROR = "com.amazon.coral.service#"
 
 
+CLOCK_TOLERANCE = 300
+
+
 class DynamoDBProxy:
-    """faults: callables that take the request's handler in place of forwarding, one a request."""
+    """faults: callables that take the request's handler in place of forwarding, one a request.
+
+    secrets: of the access keys that may sign; expired: those of them that may no longer.
+    forged: what was wrong with signatures.  throttled: the share of requests that is.
+    """
 
     def __init__(self, target=None):
         self.target = target
         self.requests = []
         self.faults = []
+        self.secrets = {"local": "local"}
+        self.expired = set()
+        self.region = "us-east-1"
+        self.forged = []
+        self.throttled = 0
         self.server = ThreadingHTTPServer(("127.0.0.1", 0), self._handler())
         self.server.daemon_threads = True
         self.endpoint = f"http://127.0.0.1:{self.server.server_address[1]}"
@@ -32,6 +49,22 @@ class DynamoDBProxy:
     def puts(self):
         """The items put, as they were sent."""
         return [json.loads(request.body)["Item"] for request in self.requests]
+
+    def refusal(self, request):
+        """The fault that answers as DynamoDB would if it does not let the request in, or None."""
+        access = request.headers.get("Authorization", "").partition("Credential=")[2].partition("/")[0]
+        if access not in self.secrets:
+            return error(400, SERVICE_ERROR + "UnrecognizedClientException", "The security token included in the request is invalid.")
+        try:
+            check_signature(request, self.endpoint, self.secrets[access], self.region)
+        except AssertionError as problem:
+            self.forged.append(str(problem))
+            return error(400, SERVICE_ERROR + "InvalidSignatureException", "The request signature we calculated does not match")
+        if abs(age(request)) > CLOCK_TOLERANCE:
+            return error(400, SERVICE_ERROR + "InvalidSignatureException", "Signature expired: is now earlier than")
+        if access in self.expired:
+            return error(400, SERVICE_ERROR + "ExpiredTokenException", "The security token included in the request is expired")
+        return throttle if random.random() < self.throttled else None
 
     def __enter__(self):
         return self
@@ -49,8 +82,9 @@ class DynamoDBProxy:
 
             def do_POST(self):
                 self.body = self.rfile.read(int(self.headers["Content-Length"]))
-                proxy.requests.append(SimpleNamespace(path=self.path, headers=dict(self.headers), body=self.body))
-                fault = proxy.faults.pop(0) if proxy.faults else Handler.forward
+                request = SimpleNamespace(path=self.path, headers=dict(self.headers), body=self.body)
+                proxy.requests.append(request)
+                fault = proxy.faults.pop(0) if proxy.faults else proxy.refusal(request) or Handler.forward
                 fault(self)
 
             def forward(self):
@@ -68,6 +102,7 @@ class DynamoDBProxy:
                 self.send_response(status)
                 self.send_header("Content-Type", content_type)
                 self.send_header("Content-Length", str(len(body)))
+                self.send_header("x-amz-crc32", str(zlib.crc32(body)))
                 self.end_headers()
                 self.wfile.write(body)
 
@@ -109,3 +144,13 @@ def hold_answer(release):
         except OSError:
             pass  # the client is gone, as the test wants it
     return fault
+
+
+def damage_answer(handler):
+    """The request is carried out; a bit of the answer is lost on its way."""
+    status, body = handler.ask_target()
+    handler.send_response(status)
+    handler.send_header("Content-Length", str(len(body)))
+    handler.send_header("x-amz-crc32", str(zlib.crc32(body) ^ 1))
+    handler.end_headers()
+    handler.wfile.write(body)

@@ -3,136 +3,18 @@
 import json
 import random
 import re
-import struct
 import subprocess
 import threading
 import time
 import urllib.error
 import urllib.request
-from datetime import datetime, timezone
-from pathlib import Path
-from types import SimpleNamespace
 
 import pytest
-from botocore.auth import SigV4Auth
-from botocore.awsrequest import AWSRequest
-from botocore.credentials import Credentials
 
-from dynamodb_proxy import ERROR, SERVICE_ERROR, DynamoDBProxy, error, gateway_error, hold_answer, lose_answer, server_error, throttle
-
-CHECKOUT = Path(__file__).resolve().parents[2]
-PROGRAM = CHECKOUT / "build" / "topk-ddb-sync"
-PIPELINE = "recently_interacted"
-DAY = 86400
-RETENTION = 30 * DAY
-TODAY = int(time.time()) // DAY
-
-
-def eventually(check, timeout=20):
-    """The first true answer of check()."""
-    deadline = time.monotonic() + timeout
-    while True:
-        answer = check()
-        if answer or time.monotonic() > deadline:
-            return answer
-        time.sleep(0.02)
-
-
-def decode(value):
-    """The row's v: K and the pairs of item and count, in their order."""
-    k, size = struct.unpack_from("<II", value)
-    at, items = 8, []
-    for _ in range(size):
-        count, length = struct.unpack_from("<QI", value, at)
-        at += 12 + length
-        items.append((value[at - length:at], count))
-    assert at == len(value), "bytes are left over"
-    return k, items
-
-
-def encode(k, counts):
-    """What v must be for exact counts."""
-    items = sorted(((item.encode(), count) for item, count in counts.items() if item), key=lambda pair: (-pair[1], pair[0]))[:k]
-    return struct.pack("<II", k, len(items)) + b"".join(
-        struct.pack("<QI", count, len(item)) + item for item, count in items)
-
-
-class Sync:
-    """A pipeline in a fresh database, a fresh table, and workers between them."""
-
-    def __init__(self, database, table, dynamodb, daemon):
-        self.database = database
-        self.table = table
-        self.dynamodb = dynamodb
-        self.client = dynamodb.client()
-        self.daemon = daemon
-        database.query("SELECT topk_pipeline.create(%s)", PIPELINE)
-
-    def ingest(self, counts, bucket=TODAY, key="global", summary=None):
-        """One committed batch for one window; returns when it was committed."""
-        self.database.query(
-            "SELECT topk_pipeline.ingest(%s, 'test', '{}', '{}', '{}', ARRAY[%s::text], ARRAY[%s::bigint],"
-            " ARRAY[%s::bigint], ARRAY[coalesce(topk_from_murmur(%s), topk_build(%s, %s, 1000))],"
-            " '{}', '{}', '{}', '{}', '{}', '{}', '{}')",
-            PIPELINE, key, bucket, sum(counts.values()), summary, list(counts), list(counts.values()))
-        return time.monotonic()
-
-    def environment(self, endpoint=None):
-        return {**self.database.env(), "DDB_TABLE": self.table, "DDB_ENDPOINT": endpoint or self.dynamodb.endpoint,
-                "METRICS_ADDR": "off", "AWS_ACCESS_KEY_ID": "local", "AWS_SECRET_ACCESS_KEY": "local"}
-
-    def start(self, *arguments, endpoint=None, ready="msg=mirroring"):
-        return self.daemon("topk-ddb-sync", arguments, self.environment(endpoint), ready)
-
-    def run(self, *arguments, endpoint=None, **environment):
-        """Run to its end: the exit status, and what it said."""
-        done = subprocess.run([PROGRAM, *arguments], capture_output=True, text=True, timeout=60,
-                              env={**self.environment(endpoint), **environment})
-        return SimpleNamespace(status=done.returncode, log=done.stderr, output=done.stdout)
-
-    def once(self, **options):
-        """Mirror what is changed."""
-        done = self.run("--once", **options)
-        assert done.status == 0, done.log
-        return done
-
-    def row(self, bucket=TODAY, key="global"):
-        """The row's attributes as DynamoDB has them, or None."""
-        return self.client.get_item(TableName=self.table, Key={"pk": {"S": key}, "sk": {"N": str(bucket)}},
-                                    ConsistentRead=True).get("Item")
-
-    def put_row(self, bucket=TODAY, key="global", **attributes):
-        self.client.put_item(TableName=self.table, Item={"pk": {"S": key}, "sk": {"N": str(bucket)}, **attributes})
-
-    def counts(self, bucket=TODAY, key="global"):
-        row = self.row(bucket, key)
-        return row and {item.decode(): count for item, count in decode(row["v"]["B"])[1]}
-
-    def shows(self, counts, bucket=TODAY, key="global", timeout=20):
-        """Wait until the row has these counts."""
-        assert eventually(lambda: self.counts(bucket, key) == counts, timeout), self.row(bucket, key)
-
-    def status(self, bucket=TODAY, key="global"):
-        """The window's version, mirrored version, failures, problem."""
-        rows = self.database.query(
-            "SELECT version, mirrored_version, failures, problem FROM topk_pipeline.mirror_status"
-            " WHERE pipeline = %s AND key = %s AND bucket = %s", PIPELINE, key, bucket)
-        return SimpleNamespace(**dict(zip(("version", "mirrored", "failures", "problem"), rows[0])))
-
-
-@pytest.fixture
-def sync(database, table, dynamodb, daemon):
-    return Sync(database, table, dynamodb, daemon)
-
-
-@pytest.fixture
-def proxy(dynamodb):
-    with DynamoDBProxy(dynamodb.endpoint) as proxy:
-        yield proxy
-
-
-def version(row):
-    return int(row["ver"]["N"])
+from ddb import CHECKOUT, DAY, PIPELINE, PROGRAM, RETENTION, TODAY, clock, decode, encode, eventually, version
+from dynamodb_proxy import (ERROR, SERVICE_ERROR, damage_answer, error, gateway_error, hold_answer, lose_answer,
+                            server_error, throttle)
+from signatures import age
 
 
 # ---- the row ----
@@ -256,6 +138,42 @@ def test_a_lost_answer_is_no_failure(sync, proxy):
     assert first == second, "the same version is tried again"
     assert sync.status().mirrored == version(sync.row()) and sync.status().failures == 0
     assert "could not be mirrored" not in done.log
+
+
+def test_a_damaged_answer_is_not_believed(sync, proxy):
+    proxy.faults += [damage_answer]
+    sync.ingest({"a": 1})
+    done = sync.once(endpoint=proxy.endpoint)
+    assert "x-amz-crc32" in done.log
+    assert len(proxy.requests) == 2 and sync.status().mirrored == version(sync.row())
+
+
+def test_a_throttled_row_holds_up_no_other(sync, proxy):
+    def throttle_slow(handler):
+        if b'"slow"' in handler.body:
+            throttle(handler)
+        else:
+            handler.forward()
+
+    worker = sync.start("--interval", "50ms", endpoint=proxy.endpoint)
+    proxy.faults += [throttle_slow] * 1000
+    sync.ingest({"a": 1}, key="slow")
+    worker.wait_for("dependency=DynamoDB")
+    for n in range(1, 6):
+        committed = sync.ingest({"a": 1}, key="fast")
+        sync.shows({"a": n}, key="fast")
+        assert time.monotonic() - committed < 1
+    assert sync.row(key="slow") is None
+    proxy.faults.clear()
+    sync.shows({"a": 1}, key="slow")
+
+
+@pytest.mark.parametrize("off", ["+1d", "-1d", "+10m"])
+def test_a_wrong_clock_is_corrected(sync, proxy, off):
+    sync.ingest({"a": 1})
+    done = sync.once(endpoint=proxy.endpoint, **clock(off))
+    assert sync.counts() == {"a": 1} and len(proxy.requests) == 2
+    assert len(re.findall("level=warning .*clock is wrong", done.log)) == 1
 
 
 def test_killed_between_put_and_done(sync, proxy):
@@ -626,26 +544,15 @@ def test_json_log(sync):
 @pytest.mark.parametrize("region", ["us-east-1", "eu-central-1"])
 def test_the_signature_is_what_botocore_makes(sync, proxy, token, region):
     access, secret = "AKIDEXAMPLE", "wJalrXUtnFEMI/K7MDENG+bPxRfiCYEXAMPLEKEY"
+    proxy.secrets, proxy.region = {access: secret}, region
     sync.ingest({"ä \"quoted\"": 1}, key="a key, ü")
-    proxy.faults += [lambda handler: handler.answer(200, b"{}")]
     sync.once(endpoint=proxy.endpoint, AWS_ACCESS_KEY_ID=access, AWS_SECRET_ACCESS_KEY=secret,
               AWS_REGION=region, **({"AWS_SESSION_TOKEN": token} if token else {}))
     sent, = proxy.requests
-    headers = {name.lower(): value for name, value in sent.headers.items()}
-    signed = re.search(r"SignedHeaders=([^,]*)", headers["authorization"]).group(1).split(";")
-    assert {"host", "x-amz-date", "x-amz-target"} <= set(signed)
-    assert ("x-amz-security-token" in signed) == (token is not None) == (headers.get("x-amz-security-token") == token and token is not None)
-    assert set(signed) <= set(headers), "no header is signed that is not sent"
-    assert sent.path == "/" and headers["host"] == proxy.endpoint.removeprefix("http://")
-
-    auth = SigV4Auth(Credentials(access, secret), "dynamodb", region)
-    request = AWSRequest("POST", proxy.endpoint + "/", data=sent.body, headers={name: headers[name] for name in signed})
-    request.context["timestamp"] = headers["x-amz-date"]
-    signature = auth.signature(auth.string_to_sign(request, auth.canonical_request(request)), request)
-    assert f"Credential={access}/{headers['x-amz-date'][:8]}/{region}/dynamodb/aws4_request" in headers["authorization"]
-    assert f"Signature={signature}" in headers["authorization"]
-    sent_at = datetime.strptime(headers["x-amz-date"], "%Y%m%dT%H%M%SZ").replace(tzinfo=timezone.utc)
-    assert abs((datetime.now(timezone.utc) - sent_at).total_seconds()) < 60
+    assert sync.counts(key="a key, ü") == {"ä \"quoted\"": 1}
+    assert sent.headers.get("X-Amz-Security-Token") == token
+    assert sent.path == "/" and sent.headers["Host"] == proxy.endpoint.removeprefix("http://")
+    assert abs(age(sent)) < 60
 
 
 # ---- the documentation ----

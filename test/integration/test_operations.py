@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 from confluent_kafka.admin import NewPartitions
 
+from ddb import TODAY
 from kafka_feed import PIPELINE, Feed, edition, wait_until
-from test_ddb_sync import TODAY, sync  # noqa: F401
 
 CHECKOUT = Path(__file__).resolve().parents[2]
 OPERATIONS = CHECKOUT / "docs" / "operations.md"

@@ -210,6 +210,76 @@ test_failures(HttpClient *client)
 	}
 }
 
+/*
+ * AWS's Signature Version 4 test suite (its requests that a client of JSON APIs can send),
+ * as published: all are for the same key, time, host, region and service.
+ */
+typedef struct SigningVector
+{
+	const char *name;
+	const char *method; /* NULL: POST */
+	const char *header; /* beside Host; NULL: none */
+	const char *body;
+	const char *token;
+	const char *signed_headers;
+	const char *signature;
+} SigningVector;
+
+static const SigningVector signing_vectors[] = {
+	{"get-vanilla", "GET", NULL, "", NULL, "host;x-amz-date",
+	 "5fa00fa31553b73ebf1942676e86291e8372ff2a2260956d9b8aae1d763fbf31"},
+	{"post-vanilla", NULL, NULL, "", NULL, "host;x-amz-date",
+	 "5da7c1a2acd57cee7505fc6676e4e544621c30862966e37dddb68e92efbe5d6b"},
+	{"post-x-www-form-urlencoded", NULL, "Content-Type: application/x-www-form-urlencoded",
+	 "Param1=value1", NULL, "content-type;host;x-amz-date",
+	 "ff11897932ad3f4e8b18135d722051e5ac45fc38421b1da7b9d196a0fe09473a"},
+	{"post-header-value-case", NULL, "My-Header1: VALUE1", "", NULL, "host;my-header1;x-amz-date",
+	 "cdbc9802e29d2942e5e10b5bccfdd67c5f22c7c4e8ae67b53629efa58b974b7d"},
+	{"post-header-key-sort", NULL, "My-Header1: value1", "", NULL, "host;my-header1;x-amz-date",
+	 "c5410059b04c1ee005303aed430f6e6645f61f4dc9e1461ec8f8916fdf18852c"},
+	{"post-sts-header-before", NULL, NULL, "",
+	 "AQoDYXdzEPT//////////wEXAMPLEtc764bNrC9SAPBSM22wDOk4x4HIZ8j4FZTwdQWLWsKWHGBuFqwAeMicRXmxfpSPfIe"
+	 "oIYRqTflfKD8YUuwthAx7mSEI/qkPpKPi/kMcGdQrmGdeehM4IC1NtBmUpp2wUE8phUZampKsburEDy0KPkyQDYwT7WZ0wq"
+	 "5VSXDvp75YU9HFvlRd8Tx6q6fE8YQcHNVXAkiY9q6d+xo0rKwT38xVqr7ZD0u0iPPkUL64lIZbqBAz+scqKmlzm8FDrypNC"
+	 "9Yjc8fPOLn9FX9KSYvKTr4rvx3iSIlTJabIQwj2ICCR/oLxBA==",
+	 "host;x-amz-date;x-amz-security-token",
+	 "85d96828115b5dc0cfc3bd16ad9e210dd772bbebba041836c64533a82be05ead"},
+};
+
+#define SIGNING_VECTORS ((int) (sizeof(signing_vectors) / sizeof(signing_vectors[0])))
+
+static void
+test_signing_vector(HttpClient *client, const SigningVector *vector)
+{
+	static const char *const answers[] = {"HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: 0\r\n\r\n", NULL};
+	const char *const		 headers[] = {"Host: example.amazonaws.com", vector->header, NULL};
+	AwsSigning				 signing = {.credentials = {"AKIDEXAMPLE",
+														"wJalrXUtnFEMI/K7MDENG+bPxRfiCYEXAMPLEKEY",
+														vector->token},
+										.region = "us-east-1",
+										.service = "service",
+										.timestamp = "20150830T123600Z"};
+	char					 expected[512];
+	Server					 server;
+	HttpRequest				 request = {.method = vector->method,
+										.body = vector->body,
+										.body_length = strlen(vector->body),
+										.headers = headers,
+										.signing = &signing};
+	HttpResponse			 response;
+
+	snprintf(expected, sizeof(expected),
+			 "Authorization: AWS4-HMAC-SHA256 Credential=AKIDEXAMPLE/20150830/us-east-1/service/"
+			 "aws4_request, SignedHeaders=%s, Signature=%s\r\n",
+			 vector->signed_headers, vector->signature);
+	server_start(&server, answers);
+	request.url = server.url;
+	ok(http_call(client, &request, &response) == DAEMON_OK &&
+		   strstr(server.request, expected) != NULL,
+	   "AWS's test vector %s", vector->name);
+	server_stop(&server);
+}
+
 int
 main(void)
 {
@@ -221,6 +291,8 @@ main(void)
 	test_answers(client);
 	test_get(client);
 	test_failures(client);
+	for (int i = 0; i < SIGNING_VECTORS; i++)
+		test_signing_vector(client, &signing_vectors[i]);
 	http_close(client);
 	return done_testing();
 }
