@@ -37,7 +37,8 @@ read_bodies(Bodies *bodies)
 	while (getline(&line, &size, stdin) > 0)
 	{
 		line[strcspn(line, "\n")] = '\0';
-		bodies->lines = realloc(bodies->lines, sizeof(*bodies->lines) * (size_t) (bodies->count + 1));
+		bodies->lines =
+			realloc(bodies->lines, sizeof(*bodies->lines) * (size_t) (bodies->count + 1));
 		if (bodies->lines == NULL)
 			fail("out of memory");
 		bodies->lines[bodies->count++] = strdup(line);
@@ -50,9 +51,8 @@ start_puts(HttpMany *many, Bodies *bodies, const char *endpoint)
 {
 	static const char *const headers[] = {"Content-Type: application/x-amz-json-1.0",
 										  "X-Amz-Target: DynamoDB_20120810.PutItem", NULL};
-	AwsSigning signing = {.credentials = {"local", "local", NULL},
-						  .region = "us-east-1",
-						  .service = "dynamodb"};
+	AwsSigning				 signing = {
+					  .credentials = {"local", "local", NULL}, .region = "us-east-1", .service = "dynamodb"};
 
 	while (bodies->started < bodies->count && http_many_free_slots(many) > 0)
 	{

@@ -84,7 +84,8 @@ is_wrong_key(const char *message)
 {
 	return strstr(message, "does not match the schema") != NULL ||
 		   strstr(message, "Missing the key") != NULL ||
-		   strstr(message, "Type mismatch for key") != NULL;
+		   strstr(message, "Type mismatch for key") != NULL ||
+		   strstr(message, "required keys was not given") != NULL;
 }
 
 DynamoDbVerdict

@@ -7,6 +7,11 @@
 
 #include "dynamodb.h"
 
+/* What to do about a table that can't hold the rows. */
+#define DYNAMODB_HINT_KEYS                                                                     \
+	"the table must have the partition key pk (S) and the sort key sk (N), and no other: use " \
+	"another one, which --create-table makes"
+
 typedef enum DynamoDbCause
 {
 	CAUSE_OTHER,

@@ -156,10 +156,27 @@ judge_in_the_way(const DynamoDbAnswer *answer, const Row *row, char *problem, si
 	return PUT_FOREIGN;
 }
 
+/* Is it another window's?  Then the table tells fewer windows apart than there are. */
+static bool
+is_of_another_window(const json_t *item, const Row *row)
+{
+	const char *key = item_text(item, "pk", "S");
+	int64_t		bucket;
+
+	return item != NULL && (key == NULL || strcmp(key, row->key) != 0 ||
+							!item_number(item, "sk", &bucket) || bucket != row->bucket);
+}
+
 PutOutcome
 item_judge_put(const DynamoDbAnswer *answer, const Row *row, char *problem, size_t problem_size)
 {
 	problem[0] = '\0';
+	if (is_of_another_window(json_object_get(answer->json, "Attributes"), row) ||
+		is_of_another_window(json_object_get(answer->json, "Item"), row))
+	{
+		snprintf(problem, problem_size, "a window's row stood where another one's belongs");
+		return PUT_WRONG_TABLE;
+	}
 	if (answer->verdict == DYNAMODB_DONE)
 		return judge_stored(answer, row, problem, problem_size);
 	if (answer->verdict == DYNAMODB_CONDITION)

@@ -18,7 +18,8 @@ typedef enum PutOutcome
 	PUT_REPLACED_FOREIGN, /* so too; what it replaced was written by someone else, with a lower version */
 	PUT_FOREIGN,		  /* not stored: someone else's row has this version or a newer one */
 	PUT_AHEAD,			  /* not stored: our own row is newer, though we are the only writer */
-	PUT_REFUSED			  /* not stored: DynamoDB does not take this row */
+	PUT_REFUSED,		  /* not stored: DynamoDB does not take this row */
+	PUT_WRONG_TABLE /* the row of another window was there: pk and sk are not the table's keys */
 } PutOutcome;
 
 /* A PutItem that stores the row unless a version that is not lower is there; a new string, or NULL without memory. */

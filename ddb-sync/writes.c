@@ -10,6 +10,7 @@
 #include <string.h>
 
 #include "daemon/clock.h"
+#include "dynamodb_error.h"
 
 /* The longest wait of a row that is throttled: DynamoDB's burst capacity refills each second. */
 #define RETRY_CAP_MS 2000
@@ -216,6 +217,14 @@ end_write(Writes *writes, Write *write, const DynamoDbAnswer *answer)
 	recover(writes, write);
 }
 
+static DaemonStatus
+fail(Writes *writes, const char *problem, const char *hint)
+{
+	log_error(writes->log, "DynamoDB can not be used", LOG_TEXT("problem", problem),
+			  LOG_TEXT("table", dynamodb_table(writes->dynamodb)), LOG_TEXT("hint", hint));
+	return DAEMON_FATAL;
+}
+
 /* What an answer means for its row. */
 static DaemonStatus
 take_answer(Writes *writes, const DynamoDbAnswer *answer)
@@ -225,19 +234,19 @@ take_answer(Writes *writes, const DynamoDbAnswer *answer)
 	writes->started--;
 	sync_metrics_answer(writes->metrics, answer);
 	if (answer->verdict == DYNAMODB_FATAL)
-	{
-		log_error(writes->log, "DynamoDB can not be used", LOG_TEXT("problem", answer->problem),
-				  LOG_TEXT("table", dynamodb_table(writes->dynamodb)),
-				  LOG_TEXT("hint", answer->hint));
-		return DAEMON_FATAL;
-	}
+		return fail(writes, answer->problem, answer->hint);
 	if (write->abandoned)
+	{
 		writes_remove(writes, write);
-	else if (answer->verdict == DYNAMODB_THROTTLED || answer->verdict == DYNAMODB_AWAY)
+		return DAEMON_OK;
+	}
+	if (answer->verdict == DYNAMODB_THROTTLED || answer->verdict == DYNAMODB_AWAY)
 		try_again(writes, write, answer);
 	else
 		end_write(writes, write, answer);
-	return DAEMON_OK;
+	return write->state == WRITE_ENDED && write->outcome == PUT_WRONG_TABLE
+			   ? fail(writes, write->problem, DYNAMODB_HINT_KEYS)
+			   : DAEMON_OK;
 }
 
 DaemonStatus

@@ -1471,7 +1471,7 @@ AS $$
 #variable_conflict use_column
 DECLARE
 	p			topk_pipeline.pipeline := find(import_window.pipeline);
-	summary		topk_summary := CASE WHEN total IS NULL THEN topk_from_murmur(murmur)
+	summary		topk_summary := CASE WHEN total IS NULL THEN topk_resize(topk_from_murmur(murmur), p.counters)
 									 ELSE summary_with_total(murmur, total) END;
 	earlier		bigint;
 BEGIN
@@ -1502,7 +1502,7 @@ BEGIN
 		PERFORM setval('mirror_version', import_window.version);
 	END IF;
 	INSERT INTO slot (pipeline_id, bucket, key, summary, records, last_ingest_at, changed_at)
-	VALUES (p.pipeline_id, import_window.bucket, import_window.key, topk_resize(summary, p.counters), 0, now(), now());
+	VALUES (p.pipeline_id, import_window.bucket, import_window.key, summary, 0, now(), now());
 	PERFORM pg_notify('topk_pipeline', p.name);
 	RETURN true;
 END

@@ -251,22 +251,22 @@ static const SigningVector signing_vectors[] = {
 static void
 test_signing_vector(HttpClient *client, const SigningVector *vector)
 {
-	static const char *const answers[] = {"HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: 0\r\n\r\n", NULL};
-	const char *const		 headers[] = {"Host: example.amazonaws.com", vector->header, NULL};
-	AwsSigning				 signing = {.credentials = {"AKIDEXAMPLE",
-														"wJalrXUtnFEMI/K7MDENG+bPxRfiCYEXAMPLEKEY",
-														vector->token},
-										.region = "us-east-1",
-										.service = "service",
-										.timestamp = "20150830T123600Z"};
-	char					 expected[512];
-	Server					 server;
-	HttpRequest				 request = {.method = vector->method,
-										.body = vector->body,
-										.body_length = strlen(vector->body),
-										.headers = headers,
-										.signing = &signing};
-	HttpResponse			 response;
+	static const char *const answers[] = {
+		"HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: 0\r\n\r\n", NULL};
+	const char *const headers[] = {"Host: example.amazonaws.com", vector->header, NULL};
+	AwsSigning		  signing = {
+			   .credentials = {"AKIDEXAMPLE", "wJalrXUtnFEMI/K7MDENG+bPxRfiCYEXAMPLEKEY", vector->token},
+			   .region = "us-east-1",
+			   .service = "service",
+			   .timestamp = "20150830T123600Z"};
+	char		 expected[512];
+	Server		 server;
+	HttpRequest	 request = {.method = vector->method,
+							.body = vector->body,
+							.body_length = strlen(vector->body),
+							.headers = headers,
+							.signing = &signing};
+	HttpResponse response;
 
 	snprintf(expected, sizeof(expected),
 			 "Authorization: AWS4-HMAC-SHA256 Credential=AKIDEXAMPLE/20150830/us-east-1/service/"
