@@ -13,7 +13,7 @@
 #include "sync_internal.h"
 
 /* How often a worker that waits for another one to end looks, and how long one that is to work once does. */
-#define STANDBY_MS 1000
+#define STANDBY_MS 250
 #define STANDBY_ONCE_MS 100
 #define STANDBY_ONCE_TRIES 20
 
