@@ -37,7 +37,8 @@ GRANT SELECT ON topk_pipeline.window_summary, topk_pipeline.status, topk_pipelin
 				topk_pipeline.mirror_status, topk_pipeline.rejected_by_reason, topk_pipeline.dead_letter_status
    TO regress_topk_reader;
 GRANT EXECUTE ON FUNCTION topk_pipeline.settings, topk_pipeline.mirror_lock, topk_pipeline.mirror_claim,
-						  topk_pipeline.mirror_done, topk_pipeline.mirror_failed, topk_pipeline.mirror_issued,
+						  topk_pipeline.mirror_report, topk_pipeline.mirror_done, topk_pipeline.mirror_failed, topk_pipeline.mirror_issued,
+						  topk_pipeline.mirror_oldest, topk_pipeline.mirror_expected,
 						  topk_pipeline.expire
    TO regress_topk_mirror;
 GRANT SELECT ON topk_pipeline.rejected, topk_pipeline.rejected_by_reason TO regress_topk_operator;
