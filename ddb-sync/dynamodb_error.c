@@ -22,7 +22,7 @@ typedef struct ErrorName
 
 #define HINT_CREDENTIALS \
 	"check the credentials: AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or what docs/ddb-sync.md lists"
-#define HINT_SIGNATURE "check the secret key, --aws-region and this machine's clock"
+#define HINT_SIGNATURE "check AWS_SECRET_ACCESS_KEY, --aws-region and this machine's clock"
 #define HINT_EXPIRED "renew the credentials and start again"
 
 static const ErrorName names[] = {
