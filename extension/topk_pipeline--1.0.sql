@@ -1119,16 +1119,27 @@ $$;
 COMMENT ON FUNCTION topk_pipeline.mirror_lock IS
 	'become the one mirror worker of a pipeline until the session ends; false if there is one; call it once a session';
 
+/* The (k + 1)th item counts unless the empty one, which is left out, made room for it. */
 CREATE FUNCTION topk_pipeline.absent_bound(summary topk_summary, k int) RETURNS bigint
-LANGUAGE sql IMMUTABLE
-BEGIN ATOMIC
-	SELECT CASE WHEN topk_error(summary) IS NOT NULL
-				THEN greatest(topk_error(summary), max(t.upper_bound) FILTER (WHERE t.item = '' OR t.rank > k))
-		   END
-	  FROM (SELECT item, upper_bound, row_number() OVER (PARTITION BY item = '' ORDER BY place) AS rank
+LANGUAGE plpgsql IMMUTABLE
+SET search_path FROM CURRENT
+AS $$
+DECLARE
+	blanks		bigint;
+BEGIN
+	IF topk_error(summary) IS NULL THEN
+		RETURN NULL;
+	END IF;
+	blanks := (SELECT count(*) FROM topk_top(summary, k) AS t WHERE t.item = '');
+	IF topk_size(summary) <= k AND blanks = 0 THEN
+		RETURN topk_error(summary);
+	END IF;
+	RETURN (SELECT greatest(topk_error(summary), max(t.upper_bound))
 			  FROM topk_top(summary, topk_k(summary))
-				   WITH ORDINALITY AS t (item, estimate, lower_bound, upper_bound, place)) AS t;
-END;
+				   WITH ORDINALITY AS t (item, estimate, lower_bound, upper_bound, place)
+			 WHERE t.place > k + blanks OR t.item = '');
+END
+$$;
 COMMENT ON FUNCTION topk_pipeline.absent_bound IS
 	'internal: no item weighs more that is not among the first k, the empty one left out; null if unknown';
 

@@ -129,3 +129,39 @@ SELECT topk_pipeline.mirror_claim('nobody');
 SELECT topk_pipeline.mirror_done('nobody', 'global', 1, 1);
 SELECT pg_advisory_unlock_all();
 SELECT topk_pipeline.drop('mirror');
+
+-- a row of DynamoDB has room for 400 kB: fewer items, under the same K, and error covers the others
+SELECT topk_pipeline.create('large', k => 60);
+SELECT topk_pipeline.ingest('large', 'test', '{}', '{}', '{}', '{big}', ARRAY[topk_pipeline.bucket('large')], '{1}',
+							ARRAY[(SELECT topk_weighted_agg(repeat('x', 8000) || n, n, 1000) FROM generate_series(1, 60) AS n)]);
+SELECT left_out, error, get_byte(value, 0) AS k, get_byte(value, 4) AS items, octet_length(value) BETWEEN 390000 AND 409200 AS nearly_full
+  FROM topk_pipeline.mirror_claim('large');
+
+-- reports: stored, failed, and of a version that is not the last one
+SELECT topk_pipeline.create('reports');
+SELECT topk_pipeline.ingest('reports', 'test', '{}', '{}', '{}', '{a,b,c}', ARRAY[b, b, b], '{1,1,1}', ARRAY[s, s, s])
+  FROM topk_pipeline.bucket('reports') AS b, topk_build('{x}', k => 1000) AS s;
+SELECT topk_pipeline.mirror_oldest('reports') >= 0 AS waiting;
+CREATE TEMPORARY TABLE claimed AS SELECT * FROM topk_pipeline.mirror_claim('reports');
+SELECT count(*) AS failed
+  FROM (SELECT topk_pipeline.mirror_report('reports', array_agg(key), array_agg(bucket), array_agg(version - (key = 'c')::int),
+										   array_agg(CASE WHEN key <> 'a' THEN 'full' END))
+		  FROM claimed) AS r;
+SELECT key, mirrored_version IS NOT NULL AS mirrored, failures, problem
+  FROM topk_pipeline.mirror_status WHERE pipeline = 'reports' ORDER BY key;
+SELECT key, version IS NOT NULL AS mirrored, digest = sha256(topk_to_murmur(topk_build('{x}'), 32)) AS same, open
+  FROM topk_pipeline.mirror_expected('reports');
+SELECT key FROM topk_pipeline.mirror_expected('reports', after_bucket => topk_pipeline.bucket('reports'), after_key => 'a', max_windows => 1);
+SELECT topk_pipeline.mirror_report('reports', '{a}', '{1,2}', '{1}', '{NULL}');
+
+-- import: once, with the bounds that hold, and versions above
+SELECT topk_pipeline.create('import');
+SELECT topk_pipeline.import_window('import', 'global', topk_pipeline.bucket('import'), topk_to_murmur(topk_build('{a,a,b}'), 2), 1000000) AS added;
+SELECT topk_pipeline.import_window('import', 'global', topk_pipeline.bucket('import'), topk_to_murmur(topk_build('{a,a,b}'), 2), 1000000) AS added;
+SELECT topk_pipeline.import_window('import', 'total', topk_pipeline.bucket('import'), topk_to_murmur(topk_build('{a,a,b}'), 2), 5, total => 9) AS added;
+SELECT key, topk_k(summary), topk_total(summary), topk_error(summary), item, lower_bound, upper_bound
+  FROM topk_pipeline.window_summary, topk_top(summary) WHERE pipeline = 'import' ORDER BY key, item;
+SELECT topk_pipeline.mirror_issued('import') >= 1000000 AS above;
+SELECT topk_pipeline.import_window('import', 'old', 1, '\x0200000000000000') AS added;
+SELECT topk_pipeline.import_window('import', 'early', 99999, '\x0200000000000000') AS added;
+SELECT topk_pipeline.import_window('import', 'less', topk_pipeline.bucket('import'), topk_to_murmur(topk_build('{a,a,b}'), 2), total => 2) AS added;
