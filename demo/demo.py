@@ -168,8 +168,7 @@ def put_items(address):
     """How many PutItem calls topk-ddb-sync has made, from its metrics."""
     with urllib.request.urlopen(f"http://{address}/metrics") as answer:
         samples = [line.rsplit(" ", 1) for line in answer.read().decode().splitlines() if not line.startswith("#")]
-    calls = ("topk_mirror_windows_written_total", "topk_mirror_put_retries_total", "topk_mirror_windows_failed_total")
-    return round(sum(float(value) for name, value in samples if name.partition("{")[0] in calls))
+    return round(sum(float(value) for name, value in samples if name.startswith("topk_mirror_requests_total{")))
 
 
 def stop_daemons(checks, feeder, sync):
