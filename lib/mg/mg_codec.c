@@ -74,8 +74,9 @@ compare_items(const void *left, const void *right)
 }
 
 /*
- * Of the counters equal to the boundary, the first by bytes stay: so it does
- * not matter in which order they were listed, and by which worker.
+ * Of the counters equal to the boundary, as many stay as there is room for,
+ * the first in canonical order: so it does not matter in which order they were
+ * listed, and by which worker.
  */
 static MgStatus
 select_items(const MgSummary *summary, uint32_t limit, Selection *selection)
@@ -104,9 +105,11 @@ select_items(const MgSummary *summary, uint32_t limit, Selection *selection)
 	}
 	if (!all)
 	{
+		uint32_t	room = limit - selection->count;
+
 		qsort(items + first_tie, summary->count - first_tie, sizeof(MgItem), compare_items);
-		memmove(items + selection->count, items + first_tie, choice.ties * sizeof(MgItem));
-		selection->count += choice.ties;
+		memmove(items + selection->count, items + first_tie, room * sizeof(MgItem));
+		selection->count = limit;
 	}
 	qsort(items, selection->count, sizeof(MgItem), compare_items);
 	for (uint32_t i = 0; i < selection->count; i++)
@@ -136,15 +139,15 @@ put_items(unsigned char *out, const MgSummary *summary, const Selection *selecti
 	return out;
 }
 
-MgStatus
-mg_encode(MgSummary *summary, MgForm form, size_t headroom, unsigned char **bytes, size_t *size)
+/* Encode a summary's view. */
+static MgStatus
+encode(const MgSummary *summary, MgForm form, size_t headroom, unsigned char **bytes, size_t *size)
 {
 	uint32_t	limit = (uint32_t) (form == MG_FINAL ? summary->k : mg_room(summary->k));
 	Selection	selection;
 	unsigned char *out;
 	MgStatus	status = select_items(summary, limit, &selection);
 
-	*bytes = NULL;
 	if (status != MG_OK)
 		return status;
 	out = mg_allocate(&summary->allocator, headroom + 2 + 4 * VARINT_MAX +
@@ -171,11 +174,26 @@ mg_encode(MgSummary *summary, MgForm form, size_t headroom, unsigned char **byte
 	return status;
 }
 
+MgStatus
+mg_encode(MgSummary *summary, MgForm form, size_t headroom, unsigned char **bytes, size_t *size)
+{
+	MgSummary	view;
+	MgStatus	status = mg_view_open(summary, &view);
+
+	*bytes = NULL;
+	if (status == MG_OK)
+	{
+		status = encode(&view, form, headroom, bytes, size);
+		mg_view_close(summary, &view);
+	}
+	return status;
+}
+
 /* ---- reading ---- */
 
-/* One integer below 2^63, in its shortest form. */
+/* One integer below 2^63 of more than one byte, in its shortest form. */
 static bool
-get_varint(MgReader *reader, int64_t *value)
+get_long_varint(const unsigned char **next, const unsigned char *end, int64_t *value)
 {
 	uint64_t	result = 0;
 
@@ -183,9 +201,9 @@ get_varint(MgReader *reader, int64_t *value)
 	{
 		unsigned char byte;
 
-		if (reader->next == reader->end)
+		if (*next == end)
 			return false;
-		byte = *reader->next++;
+		byte = *(*next)++;
 		result |= (uint64_t) (byte & 0x7f) << shift;
 		if (byte < 0x80)
 		{
@@ -196,36 +214,48 @@ get_varint(MgReader *reader, int64_t *value)
 	return false;
 }
 
+static inline bool
+get_varint(const unsigned char **next, const unsigned char *end, int64_t *value)
+{
+	if (*next == end || **next >= 0x80)
+		return get_long_varint(next, end, value);
+	*value = *(*next)++;
+	return true;
+}
+
 MgStatus
 mg_reader_open(MgReader *reader, const void *bytes, size_t size)
 {
+	const unsigned char *next = bytes,
+			   *end;
 	int64_t		k,
 				items;
 
 	*reader = (MgReader) {.total = MG_UNKNOWN, .error = MG_UNKNOWN};
-	if (size < 2)
+	if (size < 2 || next[0] != VERSION || (next[1] & ~FLAG_UNKNOWN) != 0)
 		return MG_CORRUPT;
-	reader->next = bytes;
-	reader->end = reader->next + size;
-	if (reader->next[0] != VERSION || (reader->next[1] & ~FLAG_UNKNOWN) != 0)
-		return MG_CORRUPT;
-	reader->known = reader->next[1] == 0;
-	reader->next += 2;
-	if (!get_varint(reader, &k) || k < MG_K_MIN || k > MG_K_MAX)
+	end = next + size;
+	reader->known = next[1] == 0;
+	next += 2;
+	if (!get_varint(&next, end, &k) || k < MG_K_MIN || k > MG_K_MAX)
 		return MG_CORRUPT;
 	if (reader->known &&
-		(!get_varint(reader, &reader->total) || !get_varint(reader, &reader->error)))
+		(!get_varint(&next, end, &reader->total) || !get_varint(&next, end, &reader->error)))
 		return MG_CORRUPT;
-	if (!get_varint(reader, &items) || items > mg_room((int) k))
+	if (!get_varint(&next, end, &items) || items > mg_room((int) k))
 		return MG_CORRUPT;
 	reader->k = (int) k;
 	reader->size = reader->left = (int) items;
+	reader->next = next;
+	reader->end = end;
 	return MG_OK;
 }
 
 MgStatus
 mg_reader_next(MgReader *reader, MgItem *item, bool *found)
 {
+	const unsigned char *next = reader->next,
+			   *end = reader->end;
 	int64_t		lower,
 				slack = 0,
 				length;
@@ -233,24 +263,23 @@ mg_reader_next(MgReader *reader, MgItem *item, bool *found)
 	*found = false;
 	if (reader->left == 0)
 		return MG_OK;
-	if (!get_varint(reader, &lower))
+	if (!get_varint(&next, end, &lower))
 		return MG_CORRUPT;
 	if (reader->left < reader->size)
 		lower = reader->last_lower - lower;
-	if (reader->known && reader->error > 0 && !get_varint(reader, &slack))
+	if (reader->known && reader->error > 0 && !get_varint(&next, end, &slack))
 		return MG_CORRUPT;
 	if (lower <= 0 || slack > INT64_MAX - lower ||
-		!get_varint(reader, &length) || length > MG_ITEM_MAX_LENGTH ||
-		length > reader->end - reader->next)
+		!get_varint(&next, end, &length) || length > MG_ITEM_MAX_LENGTH || length > end - next)
 		return MG_CORRUPT;
 	*item = (MgItem)
 	{
-		.bytes = (const char *) reader->next,
+		.bytes = (const char *) next,
 		.length = (uint32_t) length,
 		.lower = lower,
 		.upper = reader->known ? lower + slack : MG_UNKNOWN
 	};
-	reader->next += length;
+	reader->next = next + length;
 	reader->left--;
 	reader->last_lower = lower;
 	*found = true;

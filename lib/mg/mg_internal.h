@@ -26,6 +26,9 @@
  * An item's upper bound is lower + error - spared.  So when the error rises by
  * a merge, no item has to be visited but those listed on both sides, and
  * before the first purge there is no such array at all.
+ *
+ * A summary that only few items were added to is young: it has no counters
+ * yet, but records in its arena (mg_young.c).  Its error is 0.
  */
 struct MgSummary
 {
@@ -43,11 +46,17 @@ struct MgSummary
 	MgTable		table;
 	uint64_t	seed;
 
-	/* The bytes of long items, in the order of the counters. */
+	/* The bytes of long items, in the order of the counters; or the records of a young summary. */
 	char	   *arena;
-	size_t		arena_used;
-	size_t		arena_capacity;
+	uint32_t	arena_used;
+	uint32_t	arena_capacity;
 };
+
+static inline bool
+mg_young(const MgSummary *summary)
+{
+	return summary->capacity == 0;
+}
 
 static inline int64_t
 mg_spared(const MgSummary *summary, uint32_t i)
@@ -76,43 +85,62 @@ mg_item(const MgSummary *summary, uint32_t i)
 	};
 }
 
-/* ---- mg_purge.c ---- */
+/* ---- mg_young.c ---- */
 
 /*
- * A choice of which counters stay: those that rank before the boundary, and
- * as many of those equal to it as there is room for, in listing order.
+ * Count an item in a young summary.  *added is false, and nothing has changed,
+ * if it is too much for one.
  */
+extern MgStatus mg_young_add(MgSummary *summary, const void *item, size_t length, uint64_t hash,
+							 int64_t weight, bool *added);
+
+/* Read a young summary's items, from *offset 0 on; false after the last one. */
+extern bool mg_young_next(const MgSummary *summary, uint32_t *offset, MgItem *item);
+
+/*
+ * *view shows the counters of any summary, young or not.  It is for reading,
+ * has no table, and ends with mg_view_close or when the summary changes.
+ */
+extern MgStatus mg_view_open(const MgSummary *summary, MgSummary *view);
+extern void mg_view_close(const MgSummary *summary, MgSummary *view);
+
+/* ---- mg_purge.c ---- */
+
+/* A choice of which counters stay: see mg_choice_rank. */
 typedef struct MgChoice
 {
-	bool		by_counter;		/* rank by (counter, lower), else by (lower, counter) */
-	int64_t		first;			/* the boundary */
-	int64_t		second;
-	uint32_t	ties;			/* counters equal to the boundary that stay */
-	int64_t		dropped;		/* what the error rises by */
+	int64_t		boundary;		/* of the lower bounds */
+	int64_t		dropped;		/* of Misra and Gries' counters; what the error rises by */
 } MgChoice;
 
 /*
- * Choose the keep counters that stay, k <= keep < count.  Memory: 24 bytes a
- * counter, released before it returns.
+ * Choose k <= keep < count counters: no more than that rank above 0, no fewer
+ * at or above it.
  */
 extern MgStatus mg_choose(const MgSummary *summary, uint32_t keep, MgChoice *choice);
 
-/* > 0 if a counter ranks before the boundary, 0 if it is equal to it, < 0 if it is dropped. */
+/* > 0 if a counter stays, 0 if it may stay or not, < 0 if it is dropped. */
 static inline int
 mg_choice_rank(const MgChoice *choice, int64_t lower, int64_t spared)
 {
-	int64_t		counter = lower - spared,
-				first = choice->by_counter ? counter : lower,
-				second = choice->by_counter ? lower : counter;
-
-	return 2 * ((first > choice->first) - (first < choice->first)) +
-		(second > choice->second) - (second < choice->second);
+	if (lower > choice->boundary || lower - spared > choice->dropped)
+		return 1;
+	return lower == choice->boundary ? 0 : -1;
 }
+
+/* Keep at most so many counters, and raise the error as needed. */
+extern MgStatus mg_purge(MgSummary *summary, uint32_t keep);
 
 /* ---- mg_summary.c ---- */
 
-/* Drop all counters but keep of them, and raise the error as needed. */
-extern MgStatus mg_purge(MgSummary *summary, uint32_t keep);
+/* Room for length more bytes in the arena. */
+extern MgStatus mg_grow_arena(MgSummary *summary, size_t length);
+
+/* From now on the counters may differ in what they are spared. */
+extern MgStatus mg_need_spared(MgSummary *summary);
+
+/* Fill the table anew, after counters have moved. */
+extern void mg_fill_table(MgSummary *summary);
 
 /* Is N - sum(max(0, counter)) - (k + 1) * E at least 0, as in every valid summary? */
 extern bool mg_credit_holds(const MgSummary *summary);

@@ -13,16 +13,6 @@
  */
 #include "mg_internal.h"
 
-/* What mg_choose works on: two values for each counter, by which it is ranked. */
-typedef struct Ranking
-{
-	const int64_t *first;
-	const int64_t *second;
-	uint32_t	count;
-	int64_t    *scratch;		/* twice as many */
-	uint64_t	seed;
-} Ranking;
-
 /*
  * The value of rank n (0 is the highest), by quickselect with three-way
  * partitions.  Pivots are drawn from the summary's seed, so that no input can
@@ -70,6 +60,7 @@ quickselect(int64_t *values, uint32_t count, uint32_t n, uint64_t seed)
 }
 
 #define BINS 252				/* bin_of(INT64_MAX) + 1, rounded up */
+#define EXACT_BINS 8			/* the bins below this have one value each */
 #define LANES 4
 
 /* A bin for each value: one each up to 7, then four to each power of two; 0 and below share one. */
@@ -84,18 +75,15 @@ bin_of(int64_t value)
 }
 
 /*
- * The value of rank n.  A purge meets large and small ones in an order that no
- * branch predictor knows: so they are first counted by bins, without a branch,
- * and only those in the answer's bin are compared.  In four lanes, because most
- * fall into the same few bins, and an increment has to wait for the one before.
+ * The bin of the value of rank *n, and *n becomes its rank within the bin,
+ * which has *size values.  In four lanes, because most values fall into the
+ * same few bins, and an increment has to wait for the one before.
  */
-static int64_t
-select_value(const int64_t *values, uint32_t count, uint32_t n, int64_t *scratch, uint64_t seed)
+static uint32_t
+select_bin(const int64_t *values, uint32_t count, uint32_t *n, uint32_t *size)
 {
 	uint32_t	lanes[LANES][BINS] = {{0}};
 	uint32_t	bin = BINS,
-				in_bin,
-				found = 0,
 				i = 0;
 
 	for (; i + LANES <= count; i += LANES)
@@ -107,65 +95,69 @@ select_value(const int64_t *values, uint32_t count, uint32_t n, int64_t *scratch
 	}
 	for (; i < count; i++)
 		lanes[0][bin_of(values[i])]++;
+	for (i = 0; i < BINS; i++)
+		lanes[0][i] += lanes[1][i] + lanes[2][i] + lanes[3][i];
 	for (;;)
 	{
-		bin--;
-		in_bin = lanes[0][bin] + lanes[1][bin] + lanes[2][bin] + lanes[3][bin];
-		if (n < in_bin)
-			break;
-		n -= in_bin;
+		*size = lanes[0][--bin];
+		if (*n < *size)
+			return bin;
+		*n -= *size;
 	}
-	if (bin > 0 && bin < 8)
-		return bin;
-	for (i = 0; i < count; i++)
-	{
-		int64_t		value = values[i];
-
-		scratch[found] = value;
-		found += bin_of(value) == bin;
-	}
-	return quickselect(scratch, found, n, seed);
 }
 
 /*
- * Set the boundary so that keep counters stay, how many equal to it stay, and
- * what dropping the others adds to the error.
+ * The value of rank n.  A purge meets large and small ones in an order that no
+ * branch predictor knows: so they are first counted by bins, without a branch,
+ * and only those in the answer's bin are compared, if they differ at all.
  */
-static void
-choose_boundary(const Ranking *ranking, const int64_t *counters, uint32_t keep, MgChoice *choice)
+static MgStatus
+select_value(const MgSummary *summary, const int64_t *values, uint32_t count, uint32_t n, int64_t *value)
 {
-	int64_t		first = select_value(ranking->first, ranking->count, keep - 1,
-									 ranking->scratch, ranking->seed),
-				second,
-				dropped = 0,
-				boundary;
-	uint32_t	ties = 0,
-				equal = 0;
+	uint32_t	size,
+				found = 0,
+				bin = select_bin(values, count, &n, &size);
+	int64_t    *candidates;
 
-	for (uint32_t i = 0; i < ranking->count; i++)
+	if (bin > 0 && bin < EXACT_BINS)
 	{
-		int64_t		below = ranking->first[i] < first ? counters[i] : 0;
-
-		dropped = below > dropped ? below : dropped;
-		keep -= ranking->first[i] > first;
-		ranking->scratch[ties] = ranking->second[i];
-		ties += ranking->first[i] == first;
+		*value = bin;
+		return MG_OK;
 	}
-	second = select_value(ranking->scratch, ties, keep - 1, ranking->scratch + ties, ranking->seed);
-	for (uint32_t i = 0; i < ties; i++)
+	candidates = mg_allocate(&summary->allocator, size * sizeof(int64_t));
+	if (candidates == NULL)
+		return MG_OUT_OF_MEMORY;
+	for (uint32_t i = 0; i < count; i++)
 	{
-		int64_t		value = ranking->scratch[i],
-					below = value >= second ? 0 : choice->by_counter ? first : value;
-
-		dropped = below > dropped ? below : dropped;
-		keep -= value > second;
-		equal += value == second;
+		if (bin_of(values[i]) == bin)
+			candidates[found++] = values[i];
 	}
-	boundary = choice->by_counter ? first : second;
-	choice->first = first;
-	choice->second = second;
-	choice->ties = keep;
-	choice->dropped = equal > keep && boundary > dropped ? boundary : dropped;
+	*value = quickselect(candidates, size, n, summary->seed);
+	mg_release(&summary->allocator, candidates);
+	return MG_OK;
+}
+
+/*
+ * What the error rises by if all counters go whose lower bound is not above
+ * the boundary; *kept is the sum of Misra and Gries' counters of the others.
+ */
+static int64_t
+largest_dropped(const MgSummary *summary, int64_t boundary, int64_t *kept)
+{
+	int64_t		largest = 0,
+				sum = 0;
+
+	for (uint32_t i = 0; i < summary->count; i++)
+	{
+		int64_t		counter = mg_counter(summary, i),
+					stays = summary->lowers[i] > boundary ? counter : 0,
+					goes = counter - stays;
+
+		sum += stays > 0 ? stays : 0;
+		largest = goes > largest ? goes : largest;
+	}
+	*kept = sum;
+	return largest;
 }
 
 /*
@@ -173,69 +165,133 @@ choose_boundary(const Ranking *ranking, const int64_t *counters, uint32_t keep, 
  * than N, so that no sum overflows.
  */
 static bool
-choice_affordable(const MgSummary *summary, const int64_t *counters, const MgChoice *choice)
+choice_affordable(const MgSummary *summary, const MgChoice *choice, int64_t kept)
 {
 	int64_t		error = summary->error + choice->dropped,
-				boundary = choice->second - choice->dropped,
-				credit,
-				sum = 0;
+				credit;
 
 	if (error > summary->total / (summary->k + 1))
 		return false;
 	credit = summary->total - error * (summary->k + 1);
-	for (uint32_t i = 0; i < summary->count; i++)
-		sum += counters[i] > 0 ? counters[i] : 0;
-	if (sum <= credit)			/* nearly always: then there is no need to see who stays */
+	if (kept <= credit)			/* nearly always: then it does not matter that they fall, too */
 		return true;
-	sum = boundary > 0 ? boundary * choice->ties : 0;
 	for (uint32_t i = 0; i < summary->count; i++)
 	{
-		if (mg_choice_rank(choice, summary->lowers[i], mg_spared(summary, i)) > 0 && counters[i] > choice->dropped)
-			sum += counters[i] - choice->dropped;
+		int64_t		counter = mg_counter(summary, i);
+
+		if (summary->lowers[i] > choice->boundary && counter > 0)
+			kept -= counter < choice->dropped ? counter : choice->dropped;
 	}
-	return sum <= credit;
+	return kept <= credit;
 }
 
-/* Every Misra-Gries counter. */
-static void
-copy_counters(const MgSummary *summary, int64_t *counters)
+/*
+ * Misra and Gries' rule.  The counters above the (keep + 1)th largest must stay;
+ * the places that are left go to the highest lower bounds.
+ */
+static MgStatus
+choose_by_counter(const MgSummary *summary, uint32_t keep, MgChoice *choice)
 {
-	const int64_t *lowers = summary->lowers,
-			   *spared = summary->spared;
+	int64_t    *values = mg_allocate(&summary->allocator, summary->count * sizeof(int64_t));
+	uint32_t	rest = 0;
+	MgStatus	status;
 
-	if (spared == NULL)
-		memcpy(counters, lowers, summary->count * sizeof(int64_t));
-	else
+	if (values == NULL)
+		return MG_OUT_OF_MEMORY;
+	for (uint32_t i = 0; i < summary->count; i++)
+		values[i] = mg_counter(summary, i);
+	status = select_value(summary, values, summary->count, keep, &choice->dropped);
+	choice->dropped = choice->dropped > 0 ? choice->dropped : 0;
+	for (uint32_t i = 0; i < summary->count; i++)
 	{
-		for (uint32_t i = 0; i < summary->count; i++)
-			counters[i] = lowers[i] - spared[i];
+		if (mg_counter(summary, i) <= choice->dropped)
+			values[rest++] = summary->lowers[i];
 	}
+	if (status == MG_OK)
+		status = select_value(summary, values, rest, keep - (summary->count - rest), &choice->boundary);
+	mg_release(&summary->allocator, values);
+	return status;
 }
 
 MgStatus
 mg_choose(const MgSummary *summary, uint32_t keep, MgChoice *choice)
 {
-	uint32_t	count = summary->count;
-	int64_t    *counters = mg_allocate(&summary->allocator, 3 * (size_t) count * sizeof(int64_t));
-	Ranking		ranking = {.count = count, .seed = summary->seed};
+	int64_t		kept;
+	MgStatus	status;
 
-	if (counters == NULL)
-		return MG_OUT_OF_MEMORY;
-	copy_counters(summary, counters);
-	ranking.first = summary->lowers;
-	ranking.second = counters;
-	ranking.scratch = counters + count;
-	choice->by_counter = false;
-	choose_boundary(&ranking, counters, keep, choice);
-	if (summary->known && !choice_affordable(summary, counters, choice))
+	*choice = (MgChoice) {.dropped = 0};
+	status = select_value(summary, summary->lowers, summary->count, keep, &choice->boundary);
+	if (status != MG_OK)
+		return status;
+	if (!summary->known)		/* then lower bounds may add up to more than N can be, and none is spared */
 	{
-		ranking.first = counters;
-		ranking.second = summary->lowers;
-		choice->by_counter = true;
-		choose_boundary(&ranking, counters, keep, choice);
+		choice->dropped = choice->boundary;
+		return MG_OK;
 	}
-	if (!summary->known)
-		choice->dropped = 0;
-	mg_release(&summary->allocator, counters);
+	choice->dropped = largest_dropped(summary, choice->boundary, &kept);
+	return choice_affordable(summary, choice, kept) ? MG_OK : choose_by_counter(summary, keep, choice);
+}
+
+/* ---- dropping ---- */
+
+/* Move the counters that stay to the front. */
+static void
+keep_counters(MgSummary *summary, const MgChoice *choice)
+{
+	uint32_t	kept = 0;
+
+	for (uint32_t i = 0; i < summary->count; i++)
+	{
+		int64_t		spared = mg_spared(summary, i);
+
+		if (mg_choice_rank(choice, summary->lowers[i], spared) <= 0)
+			continue;
+		summary->keys[kept] = summary->keys[i];
+		summary->lowers[kept] = summary->lowers[i];
+		if (summary->spared != NULL)
+			summary->spared[kept] = spared + choice->dropped;
+		kept++;
+	}
+	summary->count = kept;
+}
+
+/* Close the gaps between the bytes of long items. */
+static void
+keep_items(MgSummary *summary)
+{
+	size_t		used = 0;
+
+	for (uint32_t i = 0; i < summary->count; i++)
+	{
+		MgKey	   *key = &summary->keys[i];
+
+		if (mg_key_short(key))
+			continue;
+		memmove(summary->arena + used, summary->arena + mg_key_offset(key), mg_key_length(key));
+		mg_key_set_offset(key, used);
+		used += mg_key_length(key);
+	}
+	summary->arena_used = (uint32_t) used;
+}
+
+MgStatus
+mg_purge(MgSummary *summary, uint32_t keep)
+{
+	MgChoice	choice;
+	MgStatus	status;
+
+	if (summary->count <= keep)
+		return MG_OK;
+	status = mg_choose(summary, keep, &choice);
+	if (status == MG_OK && summary->known && choice.dropped > 0)
+		status = mg_need_spared(summary);
+	if (status != MG_OK)
+		return status;
+	keep_counters(summary, &choice);
+	if (summary->arena_used > 0)
+		keep_items(summary);
+	mg_fill_table(summary);
+	if (summary->known)
+		summary->error += choice.dropped;
 	return MG_OK;
 }

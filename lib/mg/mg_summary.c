@@ -86,6 +86,17 @@ mg_create(const MgAllocator *allocator, int k, MgSummary **summary)
 	return MG_OK;
 }
 
+/* All but the summary itself. */
+static void
+release_arrays(const MgSummary *summary)
+{
+	mg_release(&summary->allocator, summary->keys);
+	mg_release(&summary->allocator, summary->lowers);
+	mg_release(&summary->allocator, summary->spared);
+	mg_release(&summary->allocator, summary->table.tags);
+	mg_release(&summary->allocator, summary->arena);
+}
+
 void
 mg_free(MgSummary *summary)
 {
@@ -93,12 +104,8 @@ mg_free(MgSummary *summary)
 
 	if (summary == NULL)
 		return;
+	release_arrays(summary);
 	allocator = summary->allocator;
-	mg_release(&allocator, summary->keys);
-	mg_release(&allocator, summary->lowers);
-	mg_release(&allocator, summary->spared);
-	mg_release(&allocator, summary->table.tags);
-	mg_release(&allocator, summary->arena);
 	mg_release(&allocator, summary);
 }
 
@@ -121,8 +128,8 @@ reallocate(MgSummary *summary, void *pointer, size_t size)
 
 #define NOT_LISTED UINT32_MAX
 
-static void
-table_fill(MgSummary *summary)
+void
+mg_fill_table(MgSummary *summary)
 {
 	MgTable    *table = &summary->table;
 
@@ -137,51 +144,64 @@ table_fill(MgSummary *summary)
 
 /* Is this the item of counter i? */
 static inline bool
-is_item(const MgSummary *summary, uint32_t i, const MgKey *key, const void *item)
+is_item(const MgSummary *summary, uint32_t i, MgKey key, const void *item, bool is_short)
 {
 	const MgKey *listed = &summary->keys[i];
 
-	if (mg_key_short(key))
-		return ((listed->words[0] ^ key->words[0]) | (listed->words[1] ^ key->words[1])) == 0;
-	return listed->words[0] == key->words[0] && mg_key_length(listed) == mg_key_length(key) &&
-		memcmp(summary->arena + mg_key_offset(listed), item, mg_key_length(key)) == 0;
+	if (is_short)
+		return ((listed->words[0] ^ key.words[0]) | (listed->words[1] ^ key.words[1])) == 0;
+	return listed->words[0] == key.words[0] && mg_key_length(listed) == mg_key_length(&key) &&
+		memcmp(summary->arena + mg_key_offset(listed), item, mg_key_length(&key)) == 0;
 }
 
-/* The index of an item, or NOT_LISTED and the bucket that it belongs in. */
-static inline uint32_t
-find(const MgSummary *summary, const MgKey *key, const void *item, uint64_t hash, uint32_t *bucket)
+/*
+ * The index of an item, or NOT_LISTED.  For short and for long ones apart, so
+ * that the way of the short ones has no call.
+ */
+static inline __attribute__((always_inline)) uint32_t
+find_item(const MgSummary *summary, MgKey key, const void *item, uint64_t hash, bool is_short)
 {
 	const MgTable *table = &summary->table;
 
-	*bucket = 0;
-	if (summary->capacity == 0)
-		return NOT_LISTED;
-	for (*bucket = mg_table_bucket(table, hash);; *bucket = mg_table_next(table, *bucket))
+	for (uint32_t bucket = mg_table_bucket(table, hash);; bucket = mg_table_next(table, bucket))
 	{
-		uint64_t	match = mg_table_match(table, *bucket, hash);
+		uint64_t	match = mg_table_match(table, bucket, hash);
 
 		for (; match != 0; match &= match - 1)
 		{
-			uint32_t	i = mg_table_index(table, *bucket, match);
+			uint32_t	i = mg_table_index(table, bucket, match);
 
-			if (is_item(summary, i, key, item))
+			if (is_item(summary, i, key, item, is_short))
 				return i;
 		}
-		if (!mg_table_full(table, *bucket))
+		if (!mg_table_full(table, bucket))
 			return NOT_LISTED;
 	}
+}
+
+static __attribute__((noinline)) uint32_t
+find_long(const MgSummary *summary, MgKey key, const void *item, uint64_t hash)
+{
+	return find_item(summary, key, item, hash, false);
+}
+
+static inline __attribute__((always_inline)) uint32_t
+find(const MgSummary *summary, MgKey key, const void *item, uint64_t hash)
+{
+	if (mg_key_short(&key))
+		return find_item(summary, key, item, hash, true);
+	return find_long(summary, key, item, hash);
 }
 
 /* ---- memory of the counters ---- */
 
 /*
- * Room for one more counter.  An allocation may not return: what is there
+ * Room for so many counters.  An allocation may not return: what is there
  * holds until all is.
  */
 static MgStatus
-grow_counters(MgSummary *summary)
+grow_counters(MgSummary *summary, uint32_t capacity)
 {
-	uint32_t	capacity = summary->capacity == 0 ? FIRST_CAPACITY : summary->capacity * 2;
 	MgKey	   *keys;
 	int64_t    *lowers;
 	uint64_t   *tags;
@@ -208,13 +228,12 @@ grow_counters(MgSummary *summary)
 	mg_release(&summary->allocator, summary->table.tags);
 	summary->capacity = capacity;
 	summary->table = (MgTable) {tags, mg_table_buckets(capacity), mg_table_wide(capacity)};
-	table_fill(summary);
+	mg_fill_table(summary);
 	return MG_OK;
 }
 
-/* From now on the counters may differ in what they are spared. */
-static MgStatus
-need_spared(MgSummary *summary)
+MgStatus
+mg_need_spared(MgSummary *summary)
 {
 	if (summary->spared == NULL)
 	{
@@ -226,14 +245,15 @@ need_spared(MgSummary *summary)
 	return MG_OK;
 }
 
-/* Room for length more bytes of items. */
-static MgStatus
-grow_arena(MgSummary *summary, size_t length)
+MgStatus
+mg_grow_arena(MgSummary *summary, size_t length)
 {
 	size_t		needed = summary->arena_used + length;
 	size_t		capacity = summary->arena_capacity == 0 ? FIRST_ARENA : summary->arena_capacity;
 	char	   *arena;
 
+	if (needed <= summary->arena_capacity)
+		return MG_OK;
 	if (needed > MG_ARENA_MAX)
 		return MG_TOO_LARGE;
 	while (capacity < needed)
@@ -244,7 +264,7 @@ grow_arena(MgSummary *summary, size_t length)
 	if (arena == NULL)
 		return MG_OUT_OF_MEMORY;
 	summary->arena = arena;
-	summary->arena_capacity = capacity;
+	summary->arena_capacity = (uint32_t) capacity;
 	return MG_OK;
 }
 
@@ -253,14 +273,10 @@ static MgStatus
 append_bytes(MgSummary *summary, MgKey *key, const void *item)
 {
 	uint32_t	length = mg_key_length(key);
+	MgStatus	status = mg_grow_arena(summary, length);
 
-	if (summary->arena == NULL || summary->arena_used + length > summary->arena_capacity)
-	{
-		MgStatus	status = grow_arena(summary, length);
-
-		if (status != MG_OK)
-			return status;
-	}
+	if (status != MG_OK)
+		return status;
 	memcpy(summary->arena + summary->arena_used, item, length);
 	mg_key_set_offset(key, summary->arena_used);
 	summary->arena_used += length;
@@ -268,21 +284,17 @@ append_bytes(MgSummary *summary, MgKey *key, const void *item)
 }
 
 /* List an item that is known not to be listed. */
-static inline MgStatus
-append(MgSummary *summary, MgKey key, const void *item, uint64_t hash, uint32_t bucket,
-	   int64_t lower, int64_t spared)
+static inline __attribute__((always_inline)) MgStatus
+append(MgSummary *summary, MgKey key, const void *item, uint64_t hash, int64_t lower, int64_t spared)
 {
+	MgTable    *table = &summary->table;
 	MgStatus	status = MG_OK;
 	uint32_t	i = summary->count;
 
 	if (i == summary->capacity)
-	{
-		status = grow_counters(summary);
-		if (status == MG_OK)
-			bucket = mg_table_room(&summary->table, mg_table_bucket(&summary->table, hash));
-	}
+		status = grow_counters(summary, summary->capacity * 2);
 	if (status == MG_OK && spared != 0)
-		status = need_spared(summary);
+		status = mg_need_spared(summary);
 	if (status == MG_OK && !mg_key_short(&key))
 		status = append_bytes(summary, &key, item);
 	if (status != MG_OK)
@@ -293,87 +305,56 @@ append(MgSummary *summary, MgKey key, const void *item, uint64_t hash, uint32_t 
 	if (summary->spared != NULL)
 		summary->spared[i] = spared;
 	summary->count++;
-	mg_table_insert(&summary->table, bucket, hash, i);
+	mg_table_insert(table, mg_table_room(table, mg_table_bucket(table, hash)), hash, i);
 	return MG_OK;
+}
+
+/* List an item unless it is listed. */
+static MgStatus
+list_item(MgSummary *summary, const void *item, size_t length,
+		  int64_t lower, int64_t spared, bool *listed)
+{
+	MgKey		key = mg_key(item, length, summary->seed);
+	uint64_t	hash = mg_key_hash(&key, summary->seed);
+
+	*listed = find(summary, key, item, hash) == NOT_LISTED;
+	return *listed ? append(summary, key, item, hash, lower, spared) : MG_OK;
+}
+
+/* A young summary ceases to be one; on failure it stays as it is. */
+static MgStatus
+settle(MgSummary *summary)
+{
+	MgSummary	settled = *summary;
+	uint32_t	capacity = FIRST_CAPACITY,
+				offset = 0;
+	MgStatus	status;
+	MgItem		item;
+	bool		listed;
+
+	if (!mg_young(summary))
+		return MG_OK;
+	while (capacity < summary->count)
+		capacity *= 2;
+	settled.arena = NULL;
+	settled.arena_used = settled.arena_capacity = settled.count = 0;
+	status = grow_counters(&settled, capacity);
+	while (status == MG_OK && mg_young_next(summary, &offset, &item))
+		status = list_item(&settled, item.bytes, item.length, item.lower, 0, &listed);
+	release_arrays(status == MG_OK ? summary : &settled);
+	if (status == MG_OK)
+		*summary = settled;
+	return status;
 }
 
 MgStatus
 mg_list(MgSummary *summary, const void *item, size_t length,
 		int64_t lower, int64_t spared, bool *listed)
 {
-	MgKey		key = mg_key(item, length, summary->seed);
-	uint64_t	hash = mg_key_hash(&key, summary->seed);
-	uint32_t	bucket;
+	MgStatus	status = settle(summary);
 
-	*listed = find(summary, &key, item, hash, &bucket) == NOT_LISTED;
-	return *listed ? append(summary, key, item, hash, bucket, lower, spared) : MG_OK;
-}
-
-/* ---- purging ---- */
-
-/* Move the counters that stay to the front; no branch depends on which they are. */
-static void
-keep_counters(MgSummary *summary, MgChoice choice)
-{
-	MgKey	   *keys = summary->keys;
-	int64_t    *lowers = summary->lowers,
-			   *spared = summary->spared;
-	uint32_t	count = summary->count,
-				kept = 0;
-
-	for (uint32_t i = 0; i < count; i++)
-	{
-		int			rank = mg_choice_rank(&choice, lowers[i], spared == NULL ? 0 : spared[i]);
-		bool		tie = (rank == 0) & (choice.ties > 0);
-
-		keys[kept] = keys[i];
-		lowers[kept] = lowers[i];
-		if (spared != NULL)
-			spared[kept] = spared[i] + choice.dropped;
-		choice.ties -= tie;
-		kept += (rank > 0) | tie;
-	}
-	summary->count = kept;
-}
-
-/* Close the gaps between the bytes of long items. */
-static void
-keep_items(MgSummary *summary)
-{
-	size_t		used = 0;
-
-	for (uint32_t i = 0; i < summary->count; i++)
-	{
-		MgKey	   *key = &summary->keys[i];
-
-		if (mg_key_short(key))
-			continue;
-		memmove(summary->arena + used, summary->arena + mg_key_offset(key), mg_key_length(key));
-		mg_key_set_offset(key, used);
-		used += mg_key_length(key);
-	}
-	summary->arena_used = used;
-}
-
-MgStatus
-mg_purge(MgSummary *summary, uint32_t keep)
-{
-	MgChoice	choice;
-	MgStatus	status;
-
-	if (summary->count <= keep)
-		return MG_OK;
-	status = mg_choose(summary, keep, &choice);
-	if (status == MG_OK && choice.dropped > 0)
-		status = need_spared(summary);
-	if (status != MG_OK)
-		return status;
-	keep_counters(summary, choice);
-	if (summary->arena_used > 0)
-		keep_items(summary);
-	table_fill(summary);
-	summary->error += choice.dropped;
-	return MG_OK;
+	*listed = false;
+	return status == MG_OK ? list_item(summary, item, length, lower, spared, listed) : status;
 }
 
 /*
@@ -394,29 +375,48 @@ purge_if_over(MgSummary *summary, uint32_t limit)
 /* ---- adding ---- */
 
 /* Count an item that is not listed. */
-static MgStatus
-add_new(MgSummary *summary, MgKey key, const void *item, uint64_t hash, uint32_t bucket,
-		int64_t weight)
+static __attribute__((noinline)) MgStatus
+add_new(MgSummary *summary, MgKey key, const void *item, uint64_t hash, int64_t weight)
 {
-	uint32_t	before = summary->count;
 	MgStatus	status = purge_if_over(summary, (uint32_t) mg_room(summary->k) - 1);
 
 	if (status == MG_OK && summary->arena_used + mg_key_length(&key) > MG_ARENA_MAX)
 		status = mg_purge(summary, (uint32_t) summary->k);
-	if (status != MG_OK)
+	return status == MG_OK ? append(summary, key, item, hash, weight, 0) : status;
+}
+
+static inline __attribute__((always_inline)) MgStatus
+add_counter(MgSummary *summary, MgKey key, const void *item, uint64_t hash, int64_t weight)
+{
+	uint32_t	i = find(summary, key, item, hash);
+
+	if (i == NOT_LISTED)
+		return add_new(summary, key, item, hash, weight);
+	if (weight > INT64_MAX - summary->lowers[i])
+		return MG_COUNT_OVERFLOW;
+	summary->lowers[i] += weight;
+	return MG_OK;
+}
+
+/* Count an item in a summary that is young, and perhaps not any more after that. */
+static __attribute__((noinline)) MgStatus
+add_young(MgSummary *summary, MgKey key, const void *item, uint64_t hash, int64_t weight)
+{
+	bool		added;
+	MgStatus	status = mg_young_add(summary, item, mg_key_length(&key), hash, weight, &added);
+
+	if (status != MG_OK || added)
 		return status;
-	if (summary->count != before)
-		bucket = mg_table_room(&summary->table, mg_table_bucket(&summary->table, hash));
-	return append(summary, key, item, hash, bucket, weight, 0);
+	status = settle(summary);
+	return status == MG_OK ? add_counter(summary, key, item, hash, weight) : status;
 }
 
 MgStatus
 mg_add(MgSummary *summary, const void *item, size_t length, int64_t weight)
 {
+	MgStatus	status;
 	MgKey		key;
 	uint64_t	hash;
-	uint32_t	i,
-				bucket;
 
 	if (weight < 0)
 		return MG_WEIGHT_NEGATIVE;
@@ -429,23 +429,13 @@ mg_add(MgSummary *summary, const void *item, size_t length, int64_t weight)
 
 	key = mg_key(item, length, summary->seed);
 	hash = mg_key_hash(&key, summary->seed);
-	i = find(summary, &key, item, hash, &bucket);
-	if (i == NOT_LISTED)
-	{
-		MgStatus	status = add_new(summary, key, item, hash, bucket, weight);
-
-		if (status != MG_OK)
-			return status;
-	}
+	if (mg_young(summary))
+		status = add_young(summary, key, item, hash, weight);
 	else
-	{
-		if (weight > INT64_MAX - summary->lowers[i])
-			return MG_COUNT_OVERFLOW;
-		summary->lowers[i] += weight;
-	}
-	if (summary->known)
+		status = add_counter(summary, key, item, hash, weight);
+	if (status == MG_OK && summary->known)
 		summary->total += weight;
-	return MG_OK;
+	return status;
 }
 
 /* ---- merging ---- */
@@ -464,6 +454,10 @@ mg_make_unknown(MgSummary *summary)
 static MgStatus
 merge_header(MgSummary *summary, int k, bool known, int64_t total, int64_t error)
 {
+	MgStatus	status = settle(summary);
+
+	if (status != MG_OK)
+		return status;
 	if (!known && summary->known)
 		mg_make_unknown(summary);
 	if (summary->known)
@@ -483,17 +477,16 @@ merge_item(MgSummary *summary, const void *item, size_t length, int64_t lower, i
 {
 	MgKey		key = mg_key(item, length, summary->seed);
 	uint64_t	hash = mg_key_hash(&key, summary->seed);
-	uint32_t	bucket,
-				i = find(summary, &key, item, hash, &bucket);
+	uint32_t	i = find(summary, key, item, hash);
 	MgStatus	status = MG_OK;
 
 	if (!summary->known)
 		spared = 0;
 	if (i == NOT_LISTED)
-		return append(summary, key, item, hash, bucket, lower, spared);
+		return append(summary, key, item, hash, lower, spared);
 	if (lower > INT64_MAX - summary->lowers[i])
 		return MG_COUNT_OVERFLOW;
-	if (spared != 0 && (status = need_spared(summary)) == MG_OK)
+	if (spared != 0 && (status = mg_need_spared(summary)) == MG_OK)
 		summary->spared[i] += spared;
 	summary->lowers[i] += lower;
 	return status;
@@ -502,16 +495,20 @@ merge_item(MgSummary *summary, const void *item, size_t length, int64_t lower, i
 MgStatus
 mg_merge(MgSummary *summary, const MgSummary *other)
 {
-	uint32_t	count = other->count;	/* other may be summary itself */
 	MgStatus	status = merge_header(summary, other->k, other->known, other->total, other->error);
+	MgSummary	view;			/* other may be summary itself, which is no longer young then */
 
-	for (uint32_t i = 0; status == MG_OK && i < count; i++)
+	if (status == MG_OK)
+		status = mg_view_open(other, &view);
+	if (status != MG_OK)
+		return status;
+	for (uint32_t i = 0; status == MG_OK && i < view.count; i++)
 	{
-		MgItem		item = mg_item(other, i);
+		MgItem		item = mg_item(&view, i);
 
-		status = merge_item(summary, item.bytes, item.length, item.lower,
-							mg_spared(other, i));
+		status = merge_item(summary, item.bytes, item.length, item.lower, mg_spared(&view, i));
 	}
+	mg_view_close(other, &view);
 	return status == MG_OK ? purge_if_over(summary, (uint32_t) mg_room(summary->k)) : status;
 }
 
@@ -540,9 +537,13 @@ MgStatus
 mg_resize(MgSummary *summary, int k)
 {
 	int			old = summary->k;
+	MgStatus	status;
 
 	if (k < MG_K_MIN || k > MG_K_MAX)
 		return MG_K_OUT_OF_RANGE;
+	status = settle(summary);
+	if (status != MG_OK)
+		return status;
 	summary->k = k;
 	if (summary->known && !mg_credit_holds(summary))
 	{

@@ -224,10 +224,11 @@ static void
 test_after_out_of_memory(void)
 {
 	MgAllocator scarce = {scarce_allocate, scarce_resize, mg_malloc_allocator.release, NULL};
-	const char *longer = "an item too long to be a key";
+	char		longer[300];	/* too long for a key, and for a young summary */
 	int			refused = 0,
 				twice = 0;
 
+	memset(longer, 'x', sizeof(longer));
 	for (int i = 0; i < 400; i++)
 	{
 		MgSummary  *summary;
@@ -235,7 +236,7 @@ test_after_out_of_memory(void)
 		allocations_left = 1 + i % 8;
 		if (mg_create(&scarce, 3, &summary) != MG_OK)
 			abort();
-		refused += mg_add(summary, longer, strlen(longer), 1) == MG_OUT_OF_MEMORY;
+		refused += mg_add(summary, longer, sizeof(longer), 1) == MG_OUT_OF_MEMORY;
 		allocations_left = 100;
 		mg_add(summary, "next", 4, 1);
 		mg_add(summary, "next", 4, 1);
