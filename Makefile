@@ -87,6 +87,9 @@ endif
 
 $(OBJS): $(wildcard extension/*.h lib/mg/*.h)
 
+# Calls within the library then need no detour through the linkage table.
+lib/mg/%.o: override CFLAGS += -fvisibility=hidden
+
 # ---- the daemons ----
 
 PACKAGES = libpq libcurl libmicrohttpd jansson yajl libcrypto rdkafka libprotobuf-c expat zlib

@@ -57,7 +57,13 @@ topk_check(MgStatus status)
 }
 
 /* The argument k of a function that is not strict. */
-extern int topk_getarg_k(FunctionCallInfo fcinfo, int argument);
+static inline int
+topk_getarg_k(FunctionCallInfo fcinfo, int argument)
+{
+	if (unlikely(PG_ARGISNULL(argument)))
+		ereport(ERROR, (errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED), errmsg("k must not be null")));
+	return PG_GETARG_INT32(argument);
+}
 
 /* A new, empty summary in a memory context. */
 extern MgSummary *topk_create(MemoryContext context, int k);

@@ -16,7 +16,8 @@ PG_FUNCTION_INFO_V1(topk_merge_transition);
 PG_FUNCTION_INFO_V1(topk_agg_combine);
 PG_FUNCTION_INFO_V1(topk_agg_final);
 
-static MemoryContext
+/* Not inlined, so that the way of most rows has no address on the stack to protect. */
+static pg_noinline MemoryContext
 aggregate_context(FunctionCallInfo fcinfo)
 {
 	MemoryContext context;
@@ -29,16 +30,19 @@ aggregate_context(FunctionCallInfo fcinfo)
 }
 
 /* The state in argument 0, to be changed in place; NULL before the first row that counts. */
-static TopkExpanded *
+static inline TopkExpanded *
 aggregate_state(FunctionCallInfo fcinfo)
 {
-	Datum		value = PG_GETARG_DATUM(0);
+	Datum			value = PG_GETARG_DATUM(0);
+	varatt_expanded pointer;
 
-	if (PG_ARGISNULL(0))
+	if (unlikely(PG_ARGISNULL(0)))
 		return NULL;
-	if (likely(VARATT_IS_EXTERNAL_EXPANDED_RW(DatumGetPointer(value))))
-		return (TopkExpanded *) DatumGetEOHP(value);
-	return topk_expanded_copy(aggregate_context(fcinfo), value);
+	if (unlikely(!VARATT_IS_EXTERNAL_EXPANDED_RW(DatumGetPointer(value))))
+		return topk_expanded_copy(aggregate_context(fcinfo), value);
+	/* DatumGetEOHP, without the call */
+	memcpy(&pointer, VARDATA_EXTERNAL(DatumGetPointer(value)), sizeof(pointer));
+	return (TopkExpanded *) pointer.eohptr;
 }
 
 /* Nothing to count: the state, or NULL, as it came. */
@@ -50,7 +54,7 @@ aggregate_skip(FunctionCallInfo fcinfo)
 	PG_RETURN_DATUM(PG_GETARG_DATUM(0));
 }
 
-static void
+static inline void
 aggregate_require_k(const TopkExpanded *state, int k)
 {
 	int			before = mg_k(state->summary);
@@ -62,15 +66,26 @@ aggregate_require_k(const TopkExpanded *state, int k)
 				 errdetail("k is %d in one row and %d in another.", Min(before, k), Max(before, k))));
 }
 
+/* The text in argument 1, detoasted.  Most need not be, and then a call would be a waste. */
+static inline text *
+aggregate_item(FunctionCallInfo fcinfo)
+{
+	struct varlena *value = (struct varlena *) PG_GETARG_POINTER(1);
+
+	if (unlikely(VARATT_IS_EXTERNAL(value) || VARATT_IS_COMPRESSED(value)))
+		return PG_GETARG_TEXT_PP(1);
+	return value;
+}
+
 /* Count the item in argument 1; k is argument number k_argument, if there are so many. */
-static Datum
+static pg_attribute_always_inline Datum
 aggregate_add(FunctionCallInfo fcinfo, int64 weight, int k_argument)
 {
 	TopkExpanded *state = aggregate_state(fcinfo);
-	text	   *item = PG_GETARG_TEXT_PP(1);
+	text	   *item = aggregate_item(fcinfo);
 	int			k = k_argument < PG_NARGS() ? topk_getarg_k(fcinfo, k_argument) : MG_K_DEFAULT;
 
-	if (state == NULL)
+	if (unlikely(state == NULL))
 		state = topk_expanded_create(aggregate_context(fcinfo), k);
 	else
 		aggregate_require_k(state, k);
@@ -106,7 +121,8 @@ aggregate_merge(FunctionCallInfo fcinfo, bool same_k)
 	TopkSummary *value = PG_GETARG_TOPK(1);
 	MgReader	reader;
 
-	topk_reader_open(&reader, value);
+	if (state == NULL || same_k)
+		topk_reader_open(&reader, value);
 	if (state == NULL)
 		state = topk_expanded_create(aggregate_context(fcinfo), reader.k);
 	else if (same_k)

@@ -69,14 +69,6 @@ topk_raise(MgStatus status)
 	ereport(ERROR, (errcode(topk_sqlstate(status)), errmsg("%s", mg_status_message(status))));
 }
 
-int
-topk_getarg_k(FunctionCallInfo fcinfo, int argument)
-{
-	if (PG_ARGISNULL(argument))
-		ereport(ERROR, (errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED), errmsg("k must not be null")));
-	return PG_GETARG_INT32(argument);
-}
-
 MgSummary *
 topk_create(MemoryContext context, int k)
 {
