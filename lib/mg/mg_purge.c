@@ -234,18 +234,36 @@ mg_choose(const MgSummary *summary, uint32_t keep, MgChoice *choice)
 
 /* ---- dropping ---- */
 
+/*
+ * How many of those that may stay or not do: as many as are missing from k, so
+ * that a summary of items which all weigh the same still lists some.  That does
+ * not cost any credit, as their counters fall to 0.
+ */
+static uint32_t
+count_ties(const MgSummary *summary, const MgChoice *choice)
+{
+	uint32_t	above = 0;
+
+	for (uint32_t i = 0; i < summary->count; i++)
+		above += mg_choice_rank(choice, summary->lowers[i], mg_spared(summary, i)) > 0;
+	return above < (uint32_t) summary->k ? (uint32_t) summary->k - above : 0;
+}
+
 /* Move the counters that stay to the front. */
 static void
 keep_counters(MgSummary *summary, const MgChoice *choice)
 {
-	uint32_t	kept = 0;
+	uint32_t	ties = count_ties(summary, choice),
+				kept = 0;
 
 	for (uint32_t i = 0; i < summary->count; i++)
 	{
 		int64_t		spared = mg_spared(summary, i);
+		int			rank = mg_choice_rank(choice, summary->lowers[i], spared);
 
-		if (mg_choice_rank(choice, summary->lowers[i], spared) <= 0)
+		if (rank < 0 || (rank == 0 && ties == 0))
 			continue;
+		ties -= rank == 0;
 		summary->keys[kept] = summary->keys[i];
 		summary->lowers[kept] = summary->lowers[i];
 		if (summary->spared != NULL)
