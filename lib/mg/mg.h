@@ -148,9 +148,9 @@ typedef enum MgForm
  * Encode, canonically: equal summaries give equal bytes.  *bytes comes from
  * the summary's allocator, owned by the caller: headroom bytes for the
  * caller's header, left unwritten, then the encoding; *size counts both.
- * The summary's content does not change (its counters may be reordered).
+ * The summary does not change.
  */
-extern MgStatus mg_encode(MgSummary *summary, MgForm form, size_t headroom,
+extern MgStatus mg_encode(const MgSummary *summary, MgForm form, size_t headroom,
 						  unsigned char **bytes, size_t *size);
 
 /*

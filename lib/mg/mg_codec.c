@@ -175,7 +175,7 @@ encode(const MgSummary *summary, MgForm form, size_t headroom, unsigned char **b
 }
 
 MgStatus
-mg_encode(MgSummary *summary, MgForm form, size_t headroom, unsigned char **bytes, size_t *size)
+mg_encode(const MgSummary *summary, MgForm form, size_t headroom, unsigned char **bytes, size_t *size)
 {
 	MgSummary	view;
 	MgStatus	status = mg_view_open(summary, &view);
