@@ -1,0 +1,19 @@
+/*
+ * answers.h
+ *	  What the eight RPCs answer: which buckets a call means, and the merged summary of each entity.
+ *
+ * Must not know a protocol, nor which store the windows come from.
+ */
+#ifndef QUERY_ANSWERS_H
+#define QUERY_ANSWERS_H
+
+#include "rpc.h"
+
+typedef struct Answers Answers;
+
+/*
+ * Take a call, which ends with rpc_answer or rpc_fail, perhaps before this returns.
+ */
+extern void answers_begin(Answers *answers, RpcCall *call);
+
+#endif /* QUERY_ANSWERS_H */
