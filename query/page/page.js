@@ -172,6 +172,7 @@ function show(answer, earlier) {
 	showSummary(answer);
 	$("#list").hidden = answer.items.length === 0;
 	$("#legend").hidden = !answer.items.some((item) => item.upper_bound !== item.lower_bound);
+	$("#list").classList.toggle("single", answer.end - answer.start === answer.window_seconds);
 	$("#list thead .days").textContent = answer.window_seconds === 86400 ? "By day" : "By window";
 	$("#list tbody").replaceChildren(
 		...answer.items.flatMap((item) => {
@@ -198,7 +199,7 @@ function showSummary(answer) {
 	if (answer.items.length === 0) parts.push("Nothing was counted");
 	else if (answer.total === null) parts.push("Counts are lower bounds, as some windows do not know their total");
 	else parts.push(make("strong", {}, number.format(answer.total)), " counted");
-	parts.push(` in ${count === 1 ? `this ${unit}` : `${count} ${unit}s`}, ${period(answer)} (UTC)`);
+	parts.push(count === 1 ? ` in the ${unit} of ` : ` in ${number.format(count)} ${unit}s, `, `${period(answer)} (UTC)`);
 	if (count > 1 && answer.windows.length < count && answer.items.length > 0)
 		parts.push(`, of which ${answer.windows.length} have data`);
 	parts.push(".");
