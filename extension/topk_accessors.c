@@ -20,7 +20,7 @@ PG_FUNCTION_INFO_V1(topk_upper_bound);
 static MgReader
 accessor_header(FunctionCallInfo fcinfo)
 {
-	MgReader	reader;
+	MgReader reader;
 
 	topk_reader_open(&reader, PG_GETARG_TOPK_HEADER(0));
 	return reader;
@@ -41,7 +41,7 @@ topk_size(PG_FUNCTION_ARGS)
 Datum
 topk_total(PG_FUNCTION_ARGS)
 {
-	MgReader	reader = accessor_header(fcinfo);
+	MgReader reader = accessor_header(fcinfo);
 
 	if (!reader.known)
 		PG_RETURN_NULL();
@@ -51,7 +51,7 @@ topk_total(PG_FUNCTION_ARGS)
 Datum
 topk_error(PG_FUNCTION_ARGS)
 {
-	MgReader	reader = accessor_header(fcinfo);
+	MgReader reader = accessor_header(fcinfo);
 
 	if (!reader.known)
 		PG_RETURN_NULL();
@@ -61,7 +61,7 @@ topk_error(PG_FUNCTION_ARGS)
 Datum
 topk_is_exact(PG_FUNCTION_ARGS)
 {
-	MgReader	reader = accessor_header(fcinfo);
+	MgReader reader = accessor_header(fcinfo);
 
 	if (!reader.known)
 		PG_RETURN_NULL();
@@ -75,10 +75,10 @@ static MgItem
 accessor_item(FunctionCallInfo fcinfo)
 {
 	TopkSummary *value = PG_GETARG_TOPK(0);
-	text	   *wanted = PG_GETARG_TEXT_PP(1);
-	Size		length = VARSIZE_ANY_EXHDR(wanted);
-	MgReader	reader;
-	MgItem		item;
+	text		*wanted = PG_GETARG_TEXT_PP(1);
+	Size		 length = VARSIZE_ANY_EXHDR(wanted);
+	MgReader	 reader;
+	MgItem		 item;
 
 	topk_reader_open(&reader, value);
 	while (topk_reader_next(&reader, &item))
@@ -94,7 +94,7 @@ accessor_item(FunctionCallInfo fcinfo)
 Datum
 topk_estimate(PG_FUNCTION_ARGS)
 {
-	MgItem		item = accessor_item(fcinfo);
+	MgItem item = accessor_item(fcinfo);
 
 	PG_RETURN_INT64(topk_item_estimate(&item));
 }
@@ -108,7 +108,7 @@ topk_lower_bound(PG_FUNCTION_ARGS)
 Datum
 topk_upper_bound(PG_FUNCTION_ARGS)
 {
-	MgItem		item = accessor_item(fcinfo);
+	MgItem item = accessor_item(fcinfo);
 
 	if (item.upper == MG_UNKNOWN)
 		PG_RETURN_NULL();

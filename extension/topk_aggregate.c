@@ -23,9 +23,8 @@ aggregate_context(FunctionCallInfo fcinfo)
 	MemoryContext context;
 
 	if (!AggCheckCallContext(fcinfo, &context))
-		ereport(ERROR,
-				(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
-				 errmsg("aggregate function called in non-aggregate context")));
+		ereport(ERROR, (errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
+						errmsg("aggregate function called in non-aggregate context")));
 	return context;
 }
 
@@ -57,13 +56,13 @@ aggregate_skip(FunctionCallInfo fcinfo)
 static inline void
 aggregate_require_k(const TopkExpanded *state, int k)
 {
-	int			before = mg_k(state->summary);
+	int before = mg_k(state->summary);
 
 	if (unlikely(k != before))
-		ereport(ERROR,
-				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-				 errmsg("k must not change within a group"),
-				 errdetail("k is %d in one row and %d in another.", Min(before, k), Max(before, k))));
+		ereport(
+			ERROR,
+			(errcode(ERRCODE_INVALID_PARAMETER_VALUE), errmsg("k must not change within a group"),
+			 errdetail("k is %d in one row and %d in another.", Min(before, k), Max(before, k))));
 }
 
 /* The text in argument 1, detoasted.  Most need not be, and then a call would be a waste. */
@@ -82,8 +81,8 @@ static pg_attribute_always_inline Datum
 aggregate_add(FunctionCallInfo fcinfo, int64 weight, int k_argument)
 {
 	TopkExpanded *state = aggregate_state(fcinfo);
-	text	   *item = aggregate_item(fcinfo);
-	int			k = k_argument < PG_NARGS() ? topk_getarg_k(fcinfo, k_argument) : MG_K_DEFAULT;
+	text		 *item = aggregate_item(fcinfo);
+	int			  k = k_argument < PG_NARGS() ? topk_getarg_k(fcinfo, k_argument) : MG_K_DEFAULT;
 
 	if (unlikely(state == NULL))
 		state = topk_expanded_create(aggregate_context(fcinfo), k);
@@ -118,8 +117,8 @@ static Datum
 aggregate_merge(FunctionCallInfo fcinfo, bool same_k)
 {
 	TopkExpanded *state = aggregate_state(fcinfo);
-	TopkSummary *value = PG_GETARG_TOPK(1);
-	MgReader	reader;
+	TopkSummary	 *value = PG_GETARG_TOPK(1);
+	MgReader	  reader;
 
 	if (state == NULL || same_k)
 		topk_reader_open(&reader, value);

@@ -33,27 +33,27 @@ topk_empty(PG_FUNCTION_ARGS)
 Datum
 topk_build(PG_FUNCTION_ARGS)
 {
-	Datum	   *items;
-	Datum	   *weights = NULL;
-	bool	   *item_nulls;
-	bool	   *weight_nulls = NULL;
-	int			item_count;
-	int			weight_count;
-	MgSummary  *summary;
+	Datum	  *items;
+	Datum	  *weights = NULL;
+	bool	  *item_nulls;
+	bool	  *weight_nulls = NULL;
+	int		   item_count;
+	int		   weight_count;
+	MgSummary *summary;
 
 	if (PG_ARGISNULL(0))
 		PG_RETURN_NULL();
-	deconstruct_array(PG_GETARG_ARRAYTYPE_P(0), TEXTOID, -1, false, TYPALIGN_INT,
-					  &items, &item_nulls, &item_count);
+	deconstruct_array(PG_GETARG_ARRAYTYPE_P(0), TEXTOID, -1, false, TYPALIGN_INT, &items,
+					  &item_nulls, &item_count);
 	if (!PG_ARGISNULL(1))
 	{
 		deconstruct_array(PG_GETARG_ARRAYTYPE_P(1), INT8OID, sizeof(int64), FLOAT8PASSBYVAL,
 						  TYPALIGN_DOUBLE, &weights, &weight_nulls, &weight_count);
 		if (weight_count != item_count)
-			ereport(ERROR,
-					(errcode(ERRCODE_ARRAY_SUBSCRIPT_ERROR),
-					 errmsg("items and weights must have the same number of elements"),
-					 errdetail("Their numbers of elements are %d and %d.", item_count, weight_count)));
+			ereport(ERROR, (errcode(ERRCODE_ARRAY_SUBSCRIPT_ERROR),
+							errmsg("items and weights must have the same number of elements"),
+							errdetail("Their numbers of elements are %d and %d.", item_count,
+									  weight_count)));
 	}
 	summary = topk_create(CurrentMemoryContext, topk_getarg_k(fcinfo, 2));
 	for (int i = 0; i < item_count; i++)
@@ -71,7 +71,7 @@ topk_build(PG_FUNCTION_ARGS)
 Datum
 topk_add(PG_FUNCTION_ARGS)
 {
-	MgSummary  *summary;
+	MgSummary *summary;
 
 	if (PG_ARGISNULL(1) || PG_ARGISNULL(2))
 	{
@@ -90,7 +90,7 @@ topk_add(PG_FUNCTION_ARGS)
 Datum
 topk_merge(PG_FUNCTION_ARGS)
 {
-	MgSummary  *summary;
+	MgSummary *summary;
 
 	if (PG_ARGISNULL(0) && PG_ARGISNULL(1))
 		PG_RETURN_NULL();
@@ -106,7 +106,7 @@ topk_merge(PG_FUNCTION_ARGS)
 Datum
 topk_resize(PG_FUNCTION_ARGS)
 {
-	MgSummary  *summary = topk_load(CurrentMemoryContext, PG_GETARG_TOPK(0));
+	MgSummary *summary = topk_load(CurrentMemoryContext, PG_GETARG_TOPK(0));
 
 	topk_check(mg_resize(summary, PG_GETARG_INT32(1)));
 	PG_RETURN_TOPK(topk_store(summary, MG_FINAL));

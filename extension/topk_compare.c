@@ -24,9 +24,9 @@ compare_arguments(FunctionCallInfo fcinfo)
 {
 	TopkSummary *a = PG_GETARG_TOPK(0);
 	TopkSummary *b = PG_GETARG_TOPK(1);
-	Size		a_size = VARSIZE_ANY_EXHDR(a);
-	Size		b_size = VARSIZE_ANY_EXHDR(b);
-	int			order = memcmp(VARDATA_ANY(a), VARDATA_ANY(b), Min(a_size, b_size));
+	Size		 a_size = VARSIZE_ANY_EXHDR(a);
+	Size		 b_size = VARSIZE_ANY_EXHDR(b);
+	int			 order = memcmp(VARDATA_ANY(a), VARDATA_ANY(b), Min(a_size, b_size));
 
 	if (order == 0)
 		order = (a_size > b_size) - (a_size < b_size);
@@ -81,7 +81,7 @@ Datum
 topk_summary_hash(PG_FUNCTION_ARGS)
 {
 	TopkSummary *value = PG_GETARG_TOPK(0);
-	Datum		hash = hash_any((unsigned char *) VARDATA_ANY(value), VARSIZE_ANY_EXHDR(value));
+	Datum		 hash = hash_any((unsigned char *) VARDATA_ANY(value), VARSIZE_ANY_EXHDR(value));
 
 	PG_FREE_IF_COPY(value, 0);
 	PG_RETURN_DATUM(hash);
@@ -91,8 +91,8 @@ Datum
 topk_summary_hash_extended(PG_FUNCTION_ARGS)
 {
 	TopkSummary *value = PG_GETARG_TOPK(0);
-	Datum		hash = hash_any_extended((unsigned char *) VARDATA_ANY(value),
-										 VARSIZE_ANY_EXHDR(value), PG_GETARG_INT64(1));
+	Datum hash = hash_any_extended((unsigned char *) VARDATA_ANY(value), VARSIZE_ANY_EXHDR(value),
+								   PG_GETARG_INT64(1));
 
 	PG_FREE_IF_COPY(value, 0);
 	PG_RETURN_DATUM(hash);

@@ -19,7 +19,7 @@
 #include "nodes/memnodes.h"
 
 #define CONTEXT_NAME "topk_summary states"
-#define CONTEXT_SEARCH 16		/* children to look at: other aggregates may have many */
+#define CONTEXT_SEARCH 16 /* children to look at: other aggregates may have many */
 
 static Size expanded_flat_size(ExpandedObjectHeader *header);
 static void expanded_flatten(ExpandedObjectHeader *header, void *result, Size size);
@@ -70,8 +70,8 @@ topk_expanded_copy(MemoryContext parent, Datum value)
 {
 	TopkExpanded *expanded = expanded_new(parent);
 
-	expanded->summary = topk_load(expanded->header.eoh_context,
-								  (TopkSummary *) PG_DETOAST_DATUM_PACKED(value));
+	expanded->summary =
+		topk_load(expanded->header.eoh_context, (TopkSummary *) PG_DETOAST_DATUM_PACKED(value));
 	return expanded;
 }
 
@@ -82,9 +82,9 @@ topk_published(Datum datum)
 	TopkSummary *result;
 
 	if (!VARATT_IS_EXTERNAL_EXPANDED(DatumGetPointer(datum)))
-		return topk_store(topk_load(CurrentMemoryContext,
-									(TopkSummary *) PG_DETOAST_DATUM_PACKED(datum)),
-						  MG_FINAL);
+		return topk_store(
+			topk_load(CurrentMemoryContext, (TopkSummary *) PG_DETOAST_DATUM_PACKED(datum)),
+			MG_FINAL);
 
 	/* A window calls this for each row: what lives with the state must not pile up. */
 	stored = topk_store(((TopkExpanded *) DatumGetEOHP(datum))->summary, MG_FINAL);

@@ -28,10 +28,10 @@ murmur_from_utf8(const char *bytes, int length)
 Datum
 topk_to_murmur(PG_FUNCTION_ARGS)
 {
-	TopkSummary *value = topk_convert(PG_GETARG_TOPK(0), murmur_to_utf8);
-	MgAllocator allocator = topk_allocator(CurrentMemoryContext);
+	TopkSummary	  *value = topk_convert(PG_GETARG_TOPK(0), murmur_to_utf8);
+	MgAllocator	   allocator = topk_allocator(CurrentMemoryContext);
 	unsigned char *bytes;
-	size_t		size;
+	size_t		   size;
 
 	topk_check(mg_murmur_encode(&allocator, VARDATA_ANY(value), VARSIZE_ANY_EXHDR(value),
 								PG_GETARG_INT32(1), VARHDRSZ, &bytes, &size));
@@ -52,9 +52,8 @@ topk_from_murmur(PG_FUNCTION_ARGS)
 										  &summary, &problem);
 
 	if (status == MG_CORRUPT)
-		ereport(ERROR,
-				(errcode(ERRCODE_INVALID_BINARY_REPRESENTATION),
-				 errmsg("invalid summary in Murmur's format: %s", problem)));
+		ereport(ERROR, (errcode(ERRCODE_INVALID_BINARY_REPRESENTATION),
+						errmsg("invalid summary in Murmur's format: %s", problem)));
 	topk_check(status);
 	PG_RETURN_TOPK(topk_convert(topk_store(summary, MG_FINAL), murmur_from_utf8));
 }

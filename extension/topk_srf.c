@@ -15,15 +15,15 @@
 PG_FUNCTION_INFO_V1(topk_top);
 PG_FUNCTION_INFO_V1(topk_heavy_hitters);
 
-#define LIST_COLUMNS 4			/* item, estimate, lower_bound, upper_bound */
+#define LIST_COLUMNS 4 /* item, estimate, lower_bound, upper_bound */
 
 /* What a listing has still to return. */
 typedef struct Listing
 {
-	MgReader	reader;
-	int			limit;			/* rows still allowed */
-	double		share;			/* bounds must exceed it, in weight */
-	bool		by_upper;		/* the upper bound must, else the lower one */
+	MgReader reader;
+	int		 limit;	   /* rows still allowed */
+	double	 share;	   /* bounds must exceed it, in weight */
+	bool	 by_upper; /* the upper bound must, else the lower one */
 } Listing;
 
 /* On the first call: a listing of all items of argument 0, in memory that lasts. */
@@ -31,14 +31,15 @@ static Listing *
 listing_begin(FunctionCallInfo fcinfo)
 {
 	FuncCallContext *call = SRF_FIRSTCALL_INIT();
-	MemoryContext before = MemoryContextSwitchTo(call->multi_call_memory_ctx);
-	Listing    *listing = palloc0(sizeof(Listing));
-	TupleDesc	columns;
+	MemoryContext	 before = MemoryContextSwitchTo(call->multi_call_memory_ctx);
+	Listing			*listing = palloc0(sizeof(Listing));
+	TupleDesc		 columns;
 
 	if (get_call_result_type(fcinfo, NULL, &columns) != TYPEFUNC_COMPOSITE)
-		ereport(ERROR,
-				(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
-				 errmsg("function returning record called in context that cannot accept type record")));
+		ereport(
+			ERROR,
+			(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
+			 errmsg("function returning record called in context that cannot accept type record")));
 	call->tuple_desc = BlessTupleDesc(columns);
 	call->user_fctx = listing;
 	topk_reader_open(&listing->reader, (TopkSummary *) PG_DETOAST_DATUM_COPY(PG_GETARG_DATUM(0)));
@@ -60,7 +61,7 @@ listing_next(Listing *listing, MgItem *item)
 			return true;
 		}
 		if (!listing->by_upper)
-			break;				/* what follows is lower still */
+			break; /* what follows is lower still */
 	}
 	return false;
 }
@@ -69,9 +70,9 @@ static Datum
 listing_return(FunctionCallInfo fcinfo)
 {
 	FuncCallContext *call = SRF_PERCALL_SETUP();
-	MgItem		item;
-	Datum		values[LIST_COLUMNS];
-	bool		nulls[LIST_COLUMNS] = {false};
+	MgItem			 item;
+	Datum			 values[LIST_COLUMNS];
+	bool			 nulls[LIST_COLUMNS] = {false};
 
 	if (!listing_next(call->user_fctx, &item))
 		SRF_RETURN_DONE(call);
@@ -89,12 +90,11 @@ topk_top(PG_FUNCTION_ARGS)
 {
 	if (SRF_IS_FIRSTCALL())
 	{
-		int			n = PG_GETARG_INT32(1);
+		int n = PG_GETARG_INT32(1);
 
 		if (n < 0)
 			ereport(ERROR,
-					(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-					 errmsg("n must not be negative")));
+					(errcode(ERRCODE_INVALID_PARAMETER_VALUE), errmsg("n must not be negative")));
 		listing_begin(fcinfo)->limit = n;
 	}
 	return listing_return(fcinfo);
@@ -107,10 +107,11 @@ heavy_by_upper(const char *guarantee)
 	if (strcmp(guarantee, "no_false_negatives") == 0)
 		return true;
 	if (strcmp(guarantee, "no_false_positives") != 0)
-		ereport(ERROR,
-				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-				 errmsg("invalid guarantee: \"%s\"", guarantee),
-				 errhint("Valid guarantees are \"no_false_positives\" and \"no_false_negatives\".")));
+		ereport(
+			ERROR,
+			(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+			 errmsg("invalid guarantee: \"%s\"", guarantee),
+			 errhint("Valid guarantees are \"no_false_positives\" and \"no_false_negatives\".")));
 	return false;
 }
 
@@ -119,23 +120,22 @@ static void
 heavy_set_share(Listing *listing, double share)
 {
 	if (isnan(share) || share < 0 || share > 1)
-		ereport(ERROR,
-				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-				 errmsg("share must be between 0 and 1")));
+		ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+						errmsg("share must be between 0 and 1")));
 	if (!listing->reader.known)
 		ereport(ERROR,
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 				 errmsg("cannot take a share of a total that is unknown"),
-				 errdetail("The summary is, or includes, one in Murmur's format, which has no total.")));
+				 errdetail(
+					 "The summary is, or includes, one in Murmur's format, which has no total.")));
 	listing->share = share * (double) listing->reader.total;
 	if (listing->by_upper && (double) listing->reader.error > listing->share)
-		ereport(ERROR,
-				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-				 errmsg("summary is too small to list every item above this share"),
-				 errdetail("An item that is not listed can weigh up to " INT64_FORMAT
-						   " of a total of " INT64_FORMAT ".",
-						   listing->reader.error, listing->reader.total),
-				 errhint("Ask for a larger share, or build the summary with a larger k.")));
+		ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+						errmsg("summary is too small to list every item above this share"),
+						errdetail("An item that is not listed can weigh up to " INT64_FORMAT
+								  " of a total of " INT64_FORMAT ".",
+								  listing->reader.error, listing->reader.total),
+						errhint("Ask for a larger share, or build the summary with a larger k.")));
 }
 
 /* (summary, share, guarantee) */
@@ -144,8 +144,8 @@ topk_heavy_hitters(PG_FUNCTION_ARGS)
 {
 	if (SRF_IS_FIRSTCALL())
 	{
-		bool		by_upper = heavy_by_upper(text_to_cstring(PG_GETARG_TEXT_PP(2)));
-		Listing    *listing = listing_begin(fcinfo);
+		bool	 by_upper = heavy_by_upper(text_to_cstring(PG_GETARG_TEXT_PP(2)));
+		Listing *listing = listing_begin(fcinfo);
 
 		listing->by_upper = by_upper;
 		heavy_set_share(listing, PG_GETARG_FLOAT8(1));

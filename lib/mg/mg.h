@@ -44,10 +44,10 @@
  */
 typedef struct MgAllocator
 {
-	void	   *(*allocate) (void *context, size_t size);
-	void	   *(*resize) (void *context, void *pointer, size_t size);
-	void		(*release) (void *context, void *pointer);
-	void	   *context;
+	void *(*allocate)(void *context, size_t size);
+	void *(*resize)(void *context, void *pointer, size_t size);
+	void (*release)(void *context, void *pointer);
+	void *context;
 } MgAllocator;
 
 /* malloc, realloc, free. */
@@ -57,13 +57,13 @@ typedef enum MgStatus
 {
 	MG_OK = 0,
 	MG_OUT_OF_MEMORY,
-	MG_K_OUT_OF_RANGE,			/* k is not within MG_K_MIN .. MG_K_MAX */
-	MG_K_CANNOT_GROW,			/* (k + 1) * E <= N would not hold for the larger k */
+	MG_K_OUT_OF_RANGE, /* k is not within MG_K_MIN .. MG_K_MAX */
+	MG_K_CANNOT_GROW,  /* (k + 1) * E <= N would not hold for the larger k */
 	MG_WEIGHT_NEGATIVE,
-	MG_ITEM_TOO_LONG,			/* longer than MG_ITEM_MAX_LENGTH bytes */
-	MG_COUNT_OVERFLOW,			/* a count or the total would pass 2^63 - 1 */
-	MG_TOO_LARGE,				/* items in memory would pass 1 GB */
-	MG_CORRUPT					/* bytes from outside are not a summary */
+	MG_ITEM_TOO_LONG,  /* longer than MG_ITEM_MAX_LENGTH bytes */
+	MG_COUNT_OVERFLOW, /* a count or the total would pass 2^63 - 1 */
+	MG_TOO_LARGE,	   /* items in memory would pass 1 GB */
+	MG_CORRUPT		   /* bytes from outside are not a summary */
 } MgStatus;
 
 /*
@@ -96,10 +96,10 @@ typedef struct MgItem
  * releases it with mg_free.  In memory it grows lazily to mg_room(k) counters.
  */
 extern MgStatus mg_create(const MgAllocator *allocator, int k, MgSummary **summary);
-extern void mg_free(MgSummary *summary);
+extern void		mg_free(MgSummary *summary);
 
 /* Counters held in memory, and so the most that encoded bytes may list: max(8k, 1024). */
-extern int	mg_room(int k);
+extern int mg_room(int k);
 
 /*
  * Count weight more for item (length bytes, any content; the empty item is an
@@ -126,11 +126,11 @@ extern MgStatus mg_resize(MgSummary *summary, int k);
 
 /* ---- reading a summary in memory ---- */
 
-extern int	mg_k(const MgSummary *summary);
-extern int	mg_size(const MgSummary *summary);	/* items listed now, may exceed k */
+extern int	   mg_k(const MgSummary *summary);
+extern int	   mg_size(const MgSummary *summary);	/* items listed now, may exceed k */
 extern int64_t mg_total(const MgSummary *summary);	/* N, or MG_UNKNOWN */
 extern int64_t mg_error(const MgSummary *summary);	/* E, or MG_UNKNOWN */
-extern size_t mg_memory(const MgSummary *summary);	/* bytes allocated */
+extern size_t  mg_memory(const MgSummary *summary); /* bytes allocated */
 
 /* ---- the native bytes (mg_codec.c) ---- */
 
@@ -172,16 +172,16 @@ extern MgStatus mg_validate(const MgAllocator *allocator, const void *bytes, siz
  */
 typedef struct MgReader
 {
-	int			k;
-	int			size;			/* items */
-	bool		known;			/* false: total, error and upper bounds are MG_UNKNOWN */
-	int64_t		total;
-	int64_t		error;
+	int		k;
+	int		size;  /* items */
+	bool	known; /* false: total, error and upper bounds are MG_UNKNOWN */
+	int64_t total;
+	int64_t error;
 	/* private */
 	const unsigned char *next;
 	const unsigned char *end;
-	int			left;
-	int64_t		last_lower;
+	int					 left;
+	int64_t				 last_lower;
 } MgReader;
 
 extern MgStatus mg_reader_open(MgReader *reader, const void *bytes, size_t size);
@@ -193,8 +193,8 @@ extern MgStatus mg_reader_next(MgReader *reader, MgItem *item, bool *found);
  * both MG_UNKNOWN, and then every upper too, or none is.
  */
 extern MgStatus mg_from_items(const MgAllocator *allocator, int k, int64_t total, int64_t error,
-							  const MgItem *items, int count,
-							  MgSummary **summary, const char **problem);
+							  const MgItem *items, int count, MgSummary **summary,
+							  const char **problem);
 
 /* ---- Murmur's bytes (mg_murmur.c): the value of the DynamoDB row ---- */
 
@@ -203,11 +203,12 @@ extern MgStatus mg_from_items(const MgAllocator *allocator, int k, int64_t total
  * bytes; highest count first, ties by bytes; at most k items; the count is
  * the lower bound; the empty item is left out.  Reads encoded native bytes.
  */
-extern MgStatus mg_murmur_encode(const MgAllocator *allocator, const void *native, size_t native_size,
-								 int k, size_t headroom, unsigned char **bytes, size_t *size);
+extern MgStatus mg_murmur_encode(const MgAllocator *allocator, const void *native,
+								 size_t native_size, int k, size_t headroom, unsigned char **bytes,
+								 size_t *size);
 
 /* Murmur's bytes, in any item order, to a summary whose total, error and upper bounds are unknown. */
 extern MgStatus mg_murmur_decode(const MgAllocator *allocator, const void *bytes, size_t size,
 								 MgSummary **summary, const char **problem);
 
-#endif							/* MG_H */
+#endif /* MG_H */

@@ -27,13 +27,13 @@
 
 #define VERSION 1
 #define FLAG_UNKNOWN 1
-#define VARINT_MAX 9			/* bytes of an integer below 2^63 */
+#define VARINT_MAX 9 /* bytes of an integer below 2^63 */
 
 int
 mg_compare_bytes(const char *a, uint32_t a_length, const char *b, uint32_t b_length)
 {
-	uint32_t	common = a_length < b_length ? a_length : b_length;
-	int			order = common == 0 ? 0 : memcmp(a, b, common);
+	uint32_t common = a_length < b_length ? a_length : b_length;
+	int		 order = common == 0 ? 0 : memcmp(a, b, common);
 
 	if (order != 0)
 		return order;
@@ -45,7 +45,7 @@ mg_compare_bytes(const char *a, uint32_t a_length, const char *b, uint32_t b_len
 static unsigned char *
 put_varint(unsigned char *out, int64_t value)
 {
-	uint64_t	left = (uint64_t) value;
+	uint64_t left = (uint64_t) value;
 
 	for (; left >= 0x80; left >>= 7)
 		*out++ = (unsigned char) (left | 0x80);
@@ -56,17 +56,16 @@ put_varint(unsigned char *out, int64_t value)
 /* The items that a form keeps, in canonical order, and the error that it states. */
 typedef struct Selection
 {
-	MgItem	   *items;
-	uint32_t	count;
-	int64_t		error;
-	size_t		bytes;			/* sum of the items' lengths */
+	MgItem	*items;
+	uint32_t count;
+	int64_t	 error;
+	size_t	 bytes; /* sum of the items' lengths */
 } Selection;
 
 static int
 compare_items(const void *left, const void *right)
 {
-	const MgItem *a = left,
-			   *b = right;
+	const MgItem *a = left, *b = right;
 
 	if (a->lower != b->lower)
 		return a->lower > b->lower ? -1 : 1;
@@ -81,11 +80,11 @@ compare_items(const void *left, const void *right)
 static MgStatus
 select_items(const MgSummary *summary, uint32_t limit, Selection *selection)
 {
-	MgChoice	choice = {.dropped = 0};
-	bool		all = summary->count <= limit;
-	MgStatus	status = all ? MG_OK : mg_choose(summary, limit, &choice);
-	uint32_t	first_tie = summary->count;
-	MgItem	   *items;
+	MgChoice choice = {.dropped = 0};
+	bool	 all = summary->count <= limit;
+	MgStatus status = all ? MG_OK : mg_choose(summary, limit, &choice);
+	uint32_t first_tie = summary->count;
+	MgItem	*items;
 
 	if (status != MG_OK)
 		return status;
@@ -97,7 +96,7 @@ select_items(const MgSummary *summary, uint32_t limit, Selection *selection)
 		return MG_OUT_OF_MEMORY;
 	for (uint32_t i = 0; i < summary->count; i++)
 	{
-		int			rank = all ? 1 : mg_choice_rank(&choice, summary->lowers[i], mg_spared(summary, i));
+		int rank = all ? 1 : mg_choice_rank(&choice, summary->lowers[i], mg_spared(summary, i));
 
 		if (rank < 0)
 			continue;
@@ -105,7 +104,7 @@ select_items(const MgSummary *summary, uint32_t limit, Selection *selection)
 	}
 	if (!all)
 	{
-		uint32_t	room = limit - selection->count;
+		uint32_t room = limit - selection->count;
 
 		qsort(items + first_tie, summary->count - first_tie, sizeof(MgItem), compare_items);
 		memmove(items + selection->count, items + first_tie, room * sizeof(MgItem));
@@ -121,7 +120,7 @@ select_items(const MgSummary *summary, uint32_t limit, Selection *selection)
 static unsigned char *
 put_items(unsigned char *out, const MgSummary *summary, const Selection *selection)
 {
-	int64_t		last = 0;
+	int64_t last = 0;
 
 	for (uint32_t i = 0; i < selection->count; i++)
 	{
@@ -143,15 +142,16 @@ put_items(unsigned char *out, const MgSummary *summary, const Selection *selecti
 static MgStatus
 encode(const MgSummary *summary, MgForm form, size_t headroom, unsigned char **bytes, size_t *size)
 {
-	uint32_t	limit = (uint32_t) (form == MG_FINAL ? summary->k : mg_room(summary->k));
-	Selection	selection;
+	uint32_t	   limit = (uint32_t) (form == MG_FINAL ? summary->k : mg_room(summary->k));
+	Selection	   selection;
 	unsigned char *out;
-	MgStatus	status = select_items(summary, limit, &selection);
+	MgStatus	   status = select_items(summary, limit, &selection);
 
 	if (status != MG_OK)
 		return status;
 	out = mg_allocate(&summary->allocator, headroom + 2 + 4 * VARINT_MAX +
-					  selection.count * (size_t) (2 * VARINT_MAX + 2) + selection.bytes);
+											   selection.count * (size_t) (2 * VARINT_MAX + 2) +
+											   selection.bytes);
 	if (out == NULL)
 		status = MG_OUT_OF_MEMORY;
 	else
@@ -175,10 +175,11 @@ encode(const MgSummary *summary, MgForm form, size_t headroom, unsigned char **b
 }
 
 MgStatus
-mg_encode(const MgSummary *summary, MgForm form, size_t headroom, unsigned char **bytes, size_t *size)
+mg_encode(const MgSummary *summary, MgForm form, size_t headroom, unsigned char **bytes,
+		  size_t *size)
 {
-	MgSummary	view;
-	MgStatus	status = mg_view_open(summary, &view);
+	MgSummary view;
+	MgStatus  status = mg_view_open(summary, &view);
 
 	*bytes = NULL;
 	if (status == MG_OK)
@@ -195,7 +196,7 @@ mg_encode(const MgSummary *summary, MgForm form, size_t headroom, unsigned char 
 static bool
 get_long_varint(const unsigned char **next, const unsigned char *end, int64_t *value)
 {
-	uint64_t	result = 0;
+	uint64_t result = 0;
 
 	for (int shift = 0; shift < 7 * VARINT_MAX; shift += 7)
 	{
@@ -226,10 +227,8 @@ get_varint(const unsigned char **next, const unsigned char *end, int64_t *value)
 MgStatus
 mg_reader_open(MgReader *reader, const void *bytes, size_t size)
 {
-	const unsigned char *next = bytes,
-			   *end;
-	int64_t		k,
-				items;
+	const unsigned char *next = bytes, *end;
+	int64_t				 k, items;
 
 	*reader = (MgReader) {.total = MG_UNKNOWN, .error = MG_UNKNOWN};
 	if (size < 2 || next[0] != VERSION || (next[1] & ~FLAG_UNKNOWN) != 0)
@@ -254,11 +253,8 @@ mg_reader_open(MgReader *reader, const void *bytes, size_t size)
 MgStatus
 mg_reader_next(MgReader *reader, MgItem *item, bool *found)
 {
-	const unsigned char *next = reader->next,
-			   *end = reader->end;
-	int64_t		lower,
-				slack = 0,
-				length;
+	const unsigned char *next = reader->next, *end = reader->end;
+	int64_t				 lower, slack = 0, length;
 
 	*found = false;
 	if (reader->left == 0)
@@ -269,16 +265,13 @@ mg_reader_next(MgReader *reader, MgItem *item, bool *found)
 		lower = reader->last_lower - lower;
 	if (reader->known && reader->error > 0 && !get_varint(&next, end, &slack))
 		return MG_CORRUPT;
-	if (lower <= 0 || slack > INT64_MAX - lower ||
-		!get_varint(&next, end, &length) || length > MG_ITEM_MAX_LENGTH || length > end - next)
+	if (lower <= 0 || slack > INT64_MAX - lower || !get_varint(&next, end, &length) ||
+		length > MG_ITEM_MAX_LENGTH || length > end - next)
 		return MG_CORRUPT;
-	*item = (MgItem)
-	{
-		.bytes = (const char *) next,
-		.length = (uint32_t) length,
-		.lower = lower,
-		.upper = reader->known ? lower + slack : MG_UNKNOWN
-	};
+	*item = (MgItem) {.bytes = (const char *) next,
+					  .length = (uint32_t) length,
+					  .lower = lower,
+					  .upper = reader->known ? lower + slack : MG_UNKNOWN};
 	reader->next = next + length;
 	reader->left--;
 	reader->last_lower = lower;
@@ -292,8 +285,8 @@ mg_reader_next(MgReader *reader, MgItem *item, bool *found)
 static MgStatus
 import_item(MgSummary *summary, const MgItem *item, const char **problem)
 {
-	bool		listed;
-	MgStatus	status;
+	bool	 listed;
+	MgStatus status;
 
 	if (item->length > MG_ITEM_MAX_LENGTH)
 		return MG_ITEM_TOO_LONG;
@@ -322,7 +315,7 @@ static MgStatus
 import_header(const MgAllocator *allocator, int k, int64_t total, int64_t error, int count,
 			  MgSummary **summary, const char **problem)
 {
-	MgStatus	status;
+	MgStatus status;
 
 	if ((total == MG_UNKNOWN) != (error == MG_UNKNOWN))
 		*problem = "total and error must be known both, or neither";
@@ -349,7 +342,7 @@ import_header(const MgAllocator *allocator, int k, int64_t total, int64_t error,
 static MgStatus
 import_check(const MgSummary *summary, const char **problem)
 {
-	int64_t		left = summary->total;
+	int64_t left = summary->total;
 
 	if (!summary->known)
 		return MG_OK;
@@ -404,13 +397,12 @@ mg_from_items(const MgAllocator *allocator, int k, int64_t total, int64_t error,
 static MgStatus
 import_all(MgReader *reader, MgSummary *summary, const char **problem)
 {
-	MgItem		last = {.length = 0},
-				item;
-	bool		more;
+	MgItem last = {.length = 0}, item;
+	bool   more;
 
 	for (;;)
 	{
-		MgStatus	status = mg_reader_next(reader, &item, &more);
+		MgStatus status = mg_reader_next(reader, &item, &more);
 
 		if (status != MG_OK)
 		{
@@ -438,8 +430,8 @@ import_all(MgReader *reader, MgSummary *summary, const char **problem)
 }
 
 MgStatus
-mg_decode(const MgAllocator *allocator, const void *bytes, size_t size,
-		  MgSummary **summary, const char **problem)
+mg_decode(const MgAllocator *allocator, const void *bytes, size_t size, MgSummary **summary,
+		  const char **problem)
 {
 	const char *found = NULL;
 	MgReader	reader;
@@ -461,8 +453,8 @@ mg_decode(const MgAllocator *allocator, const void *bytes, size_t size,
 MgStatus
 mg_validate(const MgAllocator *allocator, const void *bytes, size_t size, const char **problem)
 {
-	MgSummary  *summary;
-	MgStatus	status = mg_decode(allocator, bytes, size, &summary, problem);
+	MgSummary *summary;
+	MgStatus   status = mg_decode(allocator, bytes, size, &summary, problem);
 
 	mg_free(summary);
 	return status;

@@ -29,7 +29,7 @@
  */
 typedef struct MgKey
 {
-	uint64_t	words[2];
+	uint64_t words[2];
 } MgKey;
 
 #if defined(__BYTE_ORDER__) && __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__
@@ -62,7 +62,7 @@ static inline void
 mg_key_set_offset(MgKey *key, size_t offset)
 {
 	key->words[1] = (uint64_t) mg_key_length(key) << MG_KEY_LENGTH_SHIFT |
-		(uint64_t) offset << MG_KEY_OFFSET_SHIFT;
+					(uint64_t) offset << MG_KEY_OFFSET_SHIFT;
 }
 
 static inline uint64_t
@@ -70,12 +70,12 @@ mg_hash_fold(uint64_t a, uint64_t b)
 {
 #ifdef __SIZEOF_INT128__
 	__extension__ typedef unsigned __int128 uint128;
-	uint128		product = (uint128) a * b;
+	uint128									product = (uint128) a * b;
 
 	return (uint64_t) product ^ (uint64_t) (product >> 64);
 #else
-	uint64_t	low = (a & 0xffffffffu) * (b >> 32);
-	uint64_t	high = (a >> 32) * (b & 0xffffffffu);
+	uint64_t low = (a & 0xffffffffu) * (b >> 32);
+	uint64_t high = (a >> 32) * (b & 0xffffffffu);
 
 	return (a * b) ^ (low << 17 | low >> 47) ^ (high << 31 | high >> 33);
 #endif
@@ -90,7 +90,7 @@ mg_hash_words(uint64_t first, uint64_t second, uint64_t seed)
 static inline uint64_t
 mg_load_word(const char *p)
 {
-	uint64_t	word;
+	uint64_t word;
 
 	memcpy(&word, p, sizeof(word));
 	return word;
@@ -116,7 +116,7 @@ mg_hash_bytes(const char *bytes, size_t length, uint64_t seed)
 static inline MgKey
 mg_key_bytes(const char *item, size_t length)
 {
-	MgKey		key = {{0, 0}};
+	MgKey key = {{0, 0}};
 
 #if MG_KEY_LENGTH_SHIFT != 0
 	if (length >= 8)
@@ -126,8 +126,7 @@ mg_key_bytes(const char *item, size_t length)
 	}
 	else if (length >= 4)
 	{
-		uint32_t	low,
-					high;
+		uint32_t low, high;
 
 		memcpy(&low, item, 4);
 		memcpy(&high, item + length - 4, 4);
@@ -149,7 +148,7 @@ mg_key_bytes(const char *item, size_t length)
 static inline MgKey
 mg_key(const char *item, size_t length, uint64_t seed)
 {
-	MgKey		key = {{0, 0}};
+	MgKey key = {{0, 0}};
 
 	if (length <= MG_SHORT_MAX)
 		key = mg_key_bytes(item, length);
@@ -165,4 +164,4 @@ mg_key_hash(const MgKey *key, uint64_t seed)
 	return mg_key_short(key) ? mg_hash_words(key->words[0], key->words[1], seed) : key->words[0];
 }
 
-#endif							/* MG_HASH_H */
+#endif /* MG_HASH_H */

@@ -34,22 +34,22 @@ struct MgSummary
 {
 	MgAllocator allocator;
 	int			k;
-	bool		known;			/* false: total and error are unknown, and kept at 0 */
+	bool		known; /* false: total and error are unknown, and kept at 0 */
 	int64_t		total;
 	int64_t		error;
 
-	MgKey	   *keys;
-	int64_t    *lowers;			/* weight seen since the item was last listed */
-	int64_t    *spared;			/* by how much the error rose while it was listed; NULL: 0 for all */
-	uint32_t	count;
-	uint32_t	capacity;
-	MgTable		table;
-	uint64_t	seed;
+	MgKey	*keys;
+	int64_t *lowers; /* weight seen since the item was last listed */
+	int64_t *spared; /* by how much the error rose while it was listed; NULL: 0 for all */
+	uint32_t count;
+	uint32_t capacity;
+	MgTable	 table;
+	uint64_t seed;
 
 	/* The bytes of long items, in the order of the counters; or the records of a young summary. */
-	char	   *arena;
-	uint32_t	arena_used;
-	uint32_t	arena_capacity;
+	char	*arena;
+	uint32_t arena_used;
+	uint32_t arena_capacity;
 };
 
 static inline bool
@@ -76,13 +76,11 @@ mg_item(const MgSummary *summary, uint32_t i)
 {
 	const MgKey *key = &summary->keys[i];
 
-	return (MgItem)
-	{
-		.bytes = mg_key_short(key) ? (const char *) key : summary->arena + mg_key_offset(key),
-		.length = mg_key_length(key),
-		.lower = summary->lowers[i],
-		.upper = mg_counter(summary, i) + summary->error
-	};
+	return (MgItem) {.bytes = mg_key_short(key) ? (const char *) key
+												: summary->arena + mg_key_offset(key),
+					 .length = mg_key_length(key),
+					 .lower = summary->lowers[i],
+					 .upper = mg_counter(summary, i) + summary->error};
 }
 
 /* ---- mg_young.c ---- */
@@ -102,15 +100,15 @@ extern bool mg_young_next(const MgSummary *summary, uint32_t *offset, MgItem *it
  * has no table, and ends with mg_view_close or when the summary changes.
  */
 extern MgStatus mg_view_open(const MgSummary *summary, MgSummary *view);
-extern void mg_view_close(const MgSummary *summary, MgSummary *view);
+extern void		mg_view_close(const MgSummary *summary, MgSummary *view);
 
 /* ---- mg_purge.c ---- */
 
 /* A choice of which counters stay: see mg_choice_rank. */
 typedef struct MgChoice
 {
-	int64_t		boundary;		/* of the lower bounds */
-	int64_t		dropped;		/* of Misra and Gries' counters; what the error rises by */
+	int64_t boundary; /* of the lower bounds */
+	int64_t dropped;  /* of Misra and Gries' counters; what the error rises by */
 } MgChoice;
 
 /*
@@ -146,8 +144,8 @@ extern void mg_fill_table(MgSummary *summary);
 extern bool mg_credit_holds(const MgSummary *summary);
 
 /* List an item that is not listed yet; *listed is false, and nothing changes, if it is. */
-extern MgStatus mg_list(MgSummary *summary, const void *item, size_t length,
-						int64_t lower, int64_t spared, bool *listed);
+extern MgStatus mg_list(MgSummary *summary, const void *item, size_t length, int64_t lower,
+						int64_t spared, bool *listed);
 
 /* Forget total, error and upper bounds, as merging with a summary that lacks them does. */
 extern void mg_make_unknown(MgSummary *summary);
@@ -166,6 +164,6 @@ mg_release(const MgAllocator *allocator, void *pointer)
 }
 
 /* Canonical order of items: by bytes, a prefix before what it begins. */
-extern int	mg_compare_bytes(const char *a, uint32_t a_length, const char *b, uint32_t b_length);
+extern int mg_compare_bytes(const char *a, uint32_t a_length, const char *b, uint32_t b_length);
 
-#endif							/* MG_INTERNAL_H */
+#endif /* MG_INTERNAL_H */

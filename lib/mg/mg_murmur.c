@@ -28,7 +28,7 @@ put_fixed(unsigned char *out, uint64_t value, int width)
 static uint64_t
 get_fixed(const unsigned char *in, int width)
 {
-	uint64_t	value = 0;
+	uint64_t value = 0;
 
 	for (int i = width - 1; i >= 0; i--)
 		value = value << 8 | in[i];
@@ -39,9 +39,9 @@ get_fixed(const unsigned char *in, int width)
 static MgStatus
 put_items(MgReader reader, int k, unsigned char *out, uint32_t *count, size_t *size)
 {
-	MgItem		item;
-	bool		found;
-	MgStatus	status;
+	MgItem	 item;
+	bool	 found;
+	MgStatus status;
 
 	*count = 0;
 	*size = 0;
@@ -68,14 +68,14 @@ put_items(MgReader reader, int k, unsigned char *out, uint32_t *count, size_t *s
 }
 
 MgStatus
-mg_murmur_encode(const MgAllocator *allocator, const void *native, size_t native_size,
-				 int k, size_t headroom, unsigned char **bytes, size_t *size)
+mg_murmur_encode(const MgAllocator *allocator, const void *native, size_t native_size, int k,
+				 size_t headroom, unsigned char **bytes, size_t *size)
 {
-	MgReader	reader;
+	MgReader	   reader;
 	unsigned char *out;
-	uint32_t	count;
-	size_t		items_size;
-	MgStatus	status;
+	uint32_t	   count;
+	size_t		   items_size;
+	MgStatus	   status;
 
 	*bytes = NULL;
 	if (k < MG_K_MIN || k > MG_K_MAX)
@@ -100,10 +100,9 @@ static MgStatus
 get_item(const unsigned char **in, const unsigned char *end, MgSummary *summary,
 		 const char **problem)
 {
-	uint64_t	count,
-				length;
-	bool		listed;
-	MgStatus	status;
+	uint64_t count, length;
+	bool	 listed;
+	MgStatus status;
 
 	if (end - *in < ITEM_HEADER_SIZE)
 	{
@@ -121,7 +120,7 @@ get_item(const unsigned char **in, const unsigned char *end, MgSummary *summary,
 		*problem = "a count exceeds 9223372036854775807";
 	if (*problem != NULL)
 		return MG_CORRUPT;
-	if (count > 0)				/* a counter that fell to 0 says nothing */
+	if (count > 0) /* a counter that fell to 0 says nothing */
 	{
 		status = mg_list(summary, *in, length, (int64_t) count, (int64_t) count, &listed);
 		if (status != MG_OK)
@@ -137,15 +136,14 @@ get_item(const unsigned char **in, const unsigned char *end, MgSummary *summary,
 }
 
 MgStatus
-mg_murmur_decode(const MgAllocator *allocator, const void *bytes, size_t size,
-				 MgSummary **summary, const char **problem)
+mg_murmur_decode(const MgAllocator *allocator, const void *bytes, size_t size, MgSummary **summary,
+				 const char **problem)
 {
 	const unsigned char *in = bytes;
 	const unsigned char *end = in + size;
-	const char *found = NULL;
-	uint64_t	k = 0,
-				count = 0;
-	MgStatus	status = MG_OK;
+	const char			*found = NULL;
+	uint64_t			 k = 0, count = 0;
+	MgStatus			 status = MG_OK;
 
 	*summary = NULL;
 	if (size >= HEADER_SIZE)

@@ -21,21 +21,18 @@
 static int64_t
 quickselect(int64_t *values, uint32_t count, uint32_t n, uint64_t seed)
 {
-	uint32_t	low = 0,
-				high = count;	/* values[low .. high) holds the answer */
+	uint32_t low = 0, high = count; /* values[low .. high) holds the answer */
 
 	for (;;)
 	{
-		uint32_t	before = low,
-					next = low,
-					after = high;
-		int64_t		pivot;
+		uint32_t before = low, next = low, after = high;
+		int64_t	 pivot;
 
 		seed = seed * UINT64_C(6364136223846793005) + UINT64_C(1442695040888963407);
 		pivot = values[low + (uint32_t) ((seed >> 32) % (high - low))];
 		while (next < after)
 		{
-			int64_t		value = values[next];
+			int64_t value = values[next];
 
 			if (value > pivot)
 			{
@@ -59,15 +56,15 @@ quickselect(int64_t *values, uint32_t count, uint32_t n, uint64_t seed)
 	}
 }
 
-#define BINS 252				/* bin_of(INT64_MAX) + 1, rounded up */
-#define EXACT_BINS 8			/* the bins below this have one value each */
+#define BINS 252	 /* bin_of(INT64_MAX) + 1, rounded up */
+#define EXACT_BINS 8 /* the bins below this have one value each */
 #define LANES 4
 
 /* A bin for each value: one each up to 7, then four to each power of two; 0 and below share one. */
 static inline uint32_t
 bin_of(int64_t value)
 {
-	int			shift;
+	int shift;
 
 	value = value > 0 ? value : 0;
 	shift = 61 - __builtin_clzll((uint64_t) value | 4);
@@ -82,9 +79,8 @@ bin_of(int64_t value)
 static uint32_t
 select_bin(const int64_t *values, uint32_t count, uint32_t *n, uint32_t *size)
 {
-	uint32_t	lanes[LANES][BINS] = {{0}};
-	uint32_t	bin = BINS,
-				i = 0;
+	uint32_t lanes[LANES][BINS] = {{0}};
+	uint32_t bin = BINS, i = 0;
 
 	for (; i + LANES <= count; i += LANES)
 	{
@@ -112,12 +108,11 @@ select_bin(const int64_t *values, uint32_t count, uint32_t *n, uint32_t *size)
  * and only those in the answer's bin are compared, if they differ at all.
  */
 static MgStatus
-select_value(const MgSummary *summary, const int64_t *values, uint32_t count, uint32_t n, int64_t *value)
+select_value(const MgSummary *summary, const int64_t *values, uint32_t count, uint32_t n,
+			 int64_t *value)
 {
-	uint32_t	size,
-				found = 0,
-				bin = select_bin(values, count, &n, &size);
-	int64_t    *candidates;
+	uint32_t size, found = 0, bin = select_bin(values, count, &n, &size);
+	int64_t *candidates;
 
 	if (bin > 0 && bin < EXACT_BINS)
 	{
@@ -144,14 +139,12 @@ select_value(const MgSummary *summary, const int64_t *values, uint32_t count, ui
 static int64_t
 largest_dropped(const MgSummary *summary, int64_t boundary, int64_t *kept)
 {
-	int64_t		largest = 0,
-				sum = 0;
+	int64_t largest = 0, sum = 0;
 
 	for (uint32_t i = 0; i < summary->count; i++)
 	{
-		int64_t		counter = mg_counter(summary, i),
-					stays = summary->lowers[i] > boundary ? counter : 0,
-					goes = counter - stays;
+		int64_t counter = mg_counter(summary, i),
+				stays = summary->lowers[i] > boundary ? counter : 0, goes = counter - stays;
 
 		sum += stays > 0 ? stays : 0;
 		largest = goes > largest ? goes : largest;
@@ -167,17 +160,16 @@ largest_dropped(const MgSummary *summary, int64_t boundary, int64_t *kept)
 static bool
 choice_affordable(const MgSummary *summary, const MgChoice *choice, int64_t kept)
 {
-	int64_t		error = summary->error + choice->dropped,
-				credit;
+	int64_t error = summary->error + choice->dropped, credit;
 
 	if (error > summary->total / (summary->k + 1))
 		return false;
 	credit = summary->total - error * (summary->k + 1);
-	if (kept <= credit)			/* nearly always: then it does not matter that they fall, too */
+	if (kept <= credit) /* nearly always: then it does not matter that they fall, too */
 		return true;
 	for (uint32_t i = 0; i < summary->count; i++)
 	{
-		int64_t		counter = mg_counter(summary, i);
+		int64_t counter = mg_counter(summary, i);
 
 		if (summary->lowers[i] > choice->boundary && counter > 0)
 			kept -= counter < choice->dropped ? counter : choice->dropped;
@@ -192,9 +184,9 @@ choice_affordable(const MgSummary *summary, const MgChoice *choice, int64_t kept
 static MgStatus
 choose_by_counter(const MgSummary *summary, uint32_t keep, MgChoice *choice)
 {
-	int64_t    *values = mg_allocate(&summary->allocator, summary->count * sizeof(int64_t));
-	uint32_t	rest = 0;
-	MgStatus	status;
+	int64_t *values = mg_allocate(&summary->allocator, summary->count * sizeof(int64_t));
+	uint32_t rest = 0;
+	MgStatus status;
 
 	if (values == NULL)
 		return MG_OUT_OF_MEMORY;
@@ -208,7 +200,8 @@ choose_by_counter(const MgSummary *summary, uint32_t keep, MgChoice *choice)
 			values[rest++] = summary->lowers[i];
 	}
 	if (status == MG_OK)
-		status = select_value(summary, values, rest, keep - (summary->count - rest), &choice->boundary);
+		status =
+			select_value(summary, values, rest, keep - (summary->count - rest), &choice->boundary);
 	mg_release(&summary->allocator, values);
 	return status;
 }
@@ -216,20 +209,22 @@ choose_by_counter(const MgSummary *summary, uint32_t keep, MgChoice *choice)
 MgStatus
 mg_choose(const MgSummary *summary, uint32_t keep, MgChoice *choice)
 {
-	int64_t		kept;
-	MgStatus	status;
+	int64_t	 kept;
+	MgStatus status;
 
 	*choice = (MgChoice) {.dropped = 0};
 	status = select_value(summary, summary->lowers, summary->count, keep, &choice->boundary);
 	if (status != MG_OK)
 		return status;
-	if (!summary->known)		/* then lower bounds may add up to more than N can be, and none is spared */
+	if (!summary
+			 ->known) /* then lower bounds may add up to more than N can be, and none is spared */
 	{
 		choice->dropped = choice->boundary;
 		return MG_OK;
 	}
 	choice->dropped = largest_dropped(summary, choice->boundary, &kept);
-	return choice_affordable(summary, choice, kept) ? MG_OK : choose_by_counter(summary, keep, choice);
+	return choice_affordable(summary, choice, kept) ? MG_OK
+													: choose_by_counter(summary, keep, choice);
 }
 
 /* ---- dropping ---- */
@@ -242,7 +237,7 @@ mg_choose(const MgSummary *summary, uint32_t keep, MgChoice *choice)
 static uint32_t
 count_ties(const MgSummary *summary, const MgChoice *choice)
 {
-	uint32_t	above = 0;
+	uint32_t above = 0;
 
 	for (uint32_t i = 0; i < summary->count; i++)
 		above += mg_choice_rank(choice, summary->lowers[i], mg_spared(summary, i)) > 0;
@@ -253,13 +248,12 @@ count_ties(const MgSummary *summary, const MgChoice *choice)
 static void
 keep_counters(MgSummary *summary, const MgChoice *choice)
 {
-	uint32_t	ties = count_ties(summary, choice),
-				kept = 0;
+	uint32_t ties = count_ties(summary, choice), kept = 0;
 
 	for (uint32_t i = 0; i < summary->count; i++)
 	{
-		int64_t		spared = mg_spared(summary, i);
-		int			rank = mg_choice_rank(choice, summary->lowers[i], spared);
+		int64_t spared = mg_spared(summary, i);
+		int		rank = mg_choice_rank(choice, summary->lowers[i], spared);
 
 		if (rank < 0 || (rank == 0 && ties == 0))
 			continue;
@@ -277,11 +271,11 @@ keep_counters(MgSummary *summary, const MgChoice *choice)
 static void
 keep_items(MgSummary *summary)
 {
-	size_t		used = 0;
+	size_t used = 0;
 
 	for (uint32_t i = 0; i < summary->count; i++)
 	{
-		MgKey	   *key = &summary->keys[i];
+		MgKey *key = &summary->keys[i];
 
 		if (mg_key_short(key))
 			continue;
@@ -295,8 +289,8 @@ keep_items(MgSummary *summary)
 MgStatus
 mg_purge(MgSummary *summary, uint32_t keep)
 {
-	MgChoice	choice;
-	MgStatus	status;
+	MgChoice choice;
+	MgStatus status;
 
 	if (summary->count <= keep)
 		return MG_OK;

@@ -70,7 +70,7 @@ mg_status_message(MgStatus status)
 MgStatus
 mg_create(const MgAllocator *allocator, int k, MgSummary **summary)
 {
-	MgSummary  *new;
+	MgSummary *new;
 
 	*summary = NULL;
 	if (k < MG_K_MIN || k > MG_K_MAX)
@@ -131,12 +131,12 @@ reallocate(MgSummary *summary, void *pointer, size_t size)
 void
 mg_fill_table(MgSummary *summary)
 {
-	MgTable    *table = &summary->table;
+	MgTable *table = &summary->table;
 
 	mg_table_clear(table);
 	for (uint32_t i = 0; i < summary->count; i++)
 	{
-		uint64_t	hash = mg_key_hash(&summary->keys[i], summary->seed);
+		uint64_t hash = mg_key_hash(&summary->keys[i], summary->seed);
 
 		mg_table_insert(table, mg_table_room(table, mg_table_bucket(table, hash)), hash, i);
 	}
@@ -151,7 +151,7 @@ is_item(const MgSummary *summary, uint32_t i, MgKey key, const void *item, bool 
 	if (is_short)
 		return ((listed->words[0] ^ key.words[0]) | (listed->words[1] ^ key.words[1])) == 0;
 	return listed->words[0] == key.words[0] && mg_key_length(listed) == mg_key_length(&key) &&
-		memcmp(summary->arena + mg_key_offset(listed), item, mg_key_length(&key)) == 0;
+		   memcmp(summary->arena + mg_key_offset(listed), item, mg_key_length(&key)) == 0;
 }
 
 /*
@@ -165,11 +165,11 @@ find_item(const MgSummary *summary, MgKey key, const void *item, uint64_t hash, 
 
 	for (uint32_t bucket = mg_table_bucket(table, hash);; bucket = mg_table_next(table, bucket))
 	{
-		uint64_t	match = mg_table_match(table, bucket, hash);
+		uint64_t match = mg_table_match(table, bucket, hash);
 
 		for (; match != 0; match &= match - 1)
 		{
-			uint32_t	i = mg_table_index(table, bucket, match);
+			uint32_t i = mg_table_index(table, bucket, match);
 
 			if (is_item(summary, i, key, item, is_short))
 				return i;
@@ -202,13 +202,13 @@ find(const MgSummary *summary, MgKey key, const void *item, uint64_t hash)
 static MgStatus
 grow_counters(MgSummary *summary, uint32_t capacity)
 {
-	MgKey	   *keys;
-	int64_t    *lowers;
-	uint64_t   *tags;
+	MgKey	 *keys;
+	int64_t	 *lowers;
+	uint64_t *tags;
 
 	if (summary->spared != NULL)
 	{
-		int64_t    *spared = reallocate(summary, summary->spared, capacity * sizeof(int64_t));
+		int64_t *spared = reallocate(summary, summary->spared, capacity * sizeof(int64_t));
 
 		if (spared == NULL)
 			return MG_OUT_OF_MEMORY;
@@ -248,9 +248,9 @@ mg_need_spared(MgSummary *summary)
 MgStatus
 mg_grow_arena(MgSummary *summary, size_t length)
 {
-	size_t		needed = summary->arena_used + length;
-	size_t		capacity = summary->arena_capacity == 0 ? FIRST_ARENA : summary->arena_capacity;
-	char	   *arena;
+	size_t needed = summary->arena_used + length;
+	size_t capacity = summary->arena_capacity == 0 ? FIRST_ARENA : summary->arena_capacity;
+	char  *arena;
 
 	if (needed <= summary->arena_capacity)
 		return MG_OK;
@@ -272,8 +272,8 @@ mg_grow_arena(MgSummary *summary, size_t length)
 static MgStatus
 append_bytes(MgSummary *summary, MgKey *key, const void *item)
 {
-	uint32_t	length = mg_key_length(key);
-	MgStatus	status = mg_grow_arena(summary, length);
+	uint32_t length = mg_key_length(key);
+	MgStatus status = mg_grow_arena(summary, length);
 
 	if (status != MG_OK)
 		return status;
@@ -285,11 +285,12 @@ append_bytes(MgSummary *summary, MgKey *key, const void *item)
 
 /* List an item that is known not to be listed. */
 static inline __attribute__((always_inline)) MgStatus
-append(MgSummary *summary, MgKey key, const void *item, uint64_t hash, int64_t lower, int64_t spared)
+append(MgSummary *summary, MgKey key, const void *item, uint64_t hash, int64_t lower,
+	   int64_t spared)
 {
-	MgTable    *table = &summary->table;
-	MgStatus	status = MG_OK;
-	uint32_t	i = summary->count;
+	MgTable *table = &summary->table;
+	MgStatus status = MG_OK;
+	uint32_t i = summary->count;
 
 	if (i == summary->capacity)
 		status = grow_counters(summary, summary->capacity * 2);
@@ -311,11 +312,11 @@ append(MgSummary *summary, MgKey key, const void *item, uint64_t hash, int64_t l
 
 /* List an item unless it is listed. */
 static MgStatus
-list_item(MgSummary *summary, const void *item, size_t length,
-		  int64_t lower, int64_t spared, bool *listed)
+list_item(MgSummary *summary, const void *item, size_t length, int64_t lower, int64_t spared,
+		  bool *listed)
 {
-	MgKey		key = mg_key(item, length, summary->seed);
-	uint64_t	hash = mg_key_hash(&key, summary->seed);
+	MgKey	 key = mg_key(item, length, summary->seed);
+	uint64_t hash = mg_key_hash(&key, summary->seed);
 
 	*listed = find(summary, key, item, hash) == NOT_LISTED;
 	return *listed ? append(summary, key, item, hash, lower, spared) : MG_OK;
@@ -325,12 +326,11 @@ list_item(MgSummary *summary, const void *item, size_t length,
 static MgStatus
 settle(MgSummary *summary)
 {
-	MgSummary	settled = *summary;
-	uint32_t	capacity = FIRST_CAPACITY,
-				offset = 0;
-	MgStatus	status;
-	MgItem		item;
-	bool		listed;
+	MgSummary settled = *summary;
+	uint32_t  capacity = FIRST_CAPACITY, offset = 0;
+	MgStatus  status;
+	MgItem	  item;
+	bool	  listed;
 
 	if (!mg_young(summary))
 		return MG_OK;
@@ -348,10 +348,10 @@ settle(MgSummary *summary)
 }
 
 MgStatus
-mg_list(MgSummary *summary, const void *item, size_t length,
-		int64_t lower, int64_t spared, bool *listed)
+mg_list(MgSummary *summary, const void *item, size_t length, int64_t lower, int64_t spared,
+		bool *listed)
 {
-	MgStatus	status = settle(summary);
+	MgStatus status = settle(summary);
 
 	*listed = false;
 	return status == MG_OK ? list_item(summary, item, length, lower, spared, listed) : status;
@@ -365,7 +365,7 @@ mg_list(MgSummary *summary, const void *item, size_t length,
 static MgStatus
 purge_if_over(MgSummary *summary, uint32_t limit)
 {
-	uint32_t	quarter = (uint32_t) mg_room(summary->k) / 4;
+	uint32_t quarter = (uint32_t) mg_room(summary->k) / 4;
 
 	if (summary->count <= limit)
 		return MG_OK;
@@ -378,7 +378,7 @@ purge_if_over(MgSummary *summary, uint32_t limit)
 static __attribute__((noinline)) MgStatus
 add_new(MgSummary *summary, MgKey key, const void *item, uint64_t hash, int64_t weight)
 {
-	MgStatus	status = purge_if_over(summary, (uint32_t) mg_room(summary->k) - 1);
+	MgStatus status = purge_if_over(summary, (uint32_t) mg_room(summary->k) - 1);
 
 	if (status == MG_OK && summary->arena_used + mg_key_length(&key) > MG_ARENA_MAX)
 		status = mg_purge(summary, (uint32_t) summary->k);
@@ -388,7 +388,7 @@ add_new(MgSummary *summary, MgKey key, const void *item, uint64_t hash, int64_t 
 static inline __attribute__((always_inline)) MgStatus
 add_counter(MgSummary *summary, MgKey key, const void *item, uint64_t hash, int64_t weight)
 {
-	uint32_t	i = find(summary, key, item, hash);
+	uint32_t i = find(summary, key, item, hash);
 
 	if (i == NOT_LISTED)
 		return add_new(summary, key, item, hash, weight);
@@ -402,8 +402,8 @@ add_counter(MgSummary *summary, MgKey key, const void *item, uint64_t hash, int6
 static __attribute__((noinline)) MgStatus
 add_young(MgSummary *summary, MgKey key, const void *item, uint64_t hash, int64_t weight)
 {
-	bool		added;
-	MgStatus	status = mg_young_add(summary, item, mg_key_length(&key), hash, weight, &added);
+	bool	 added;
+	MgStatus status = mg_young_add(summary, item, mg_key_length(&key), hash, weight, &added);
 
 	if (status != MG_OK || added)
 		return status;
@@ -414,9 +414,9 @@ add_young(MgSummary *summary, MgKey key, const void *item, uint64_t hash, int64_
 MgStatus
 mg_add(MgSummary *summary, const void *item, size_t length, int64_t weight)
 {
-	MgStatus	status;
-	MgKey		key;
-	uint64_t	hash;
+	MgStatus status;
+	MgKey	 key;
+	uint64_t hash;
 
 	if (weight < 0)
 		return MG_WEIGHT_NEGATIVE;
@@ -454,7 +454,7 @@ mg_make_unknown(MgSummary *summary)
 static MgStatus
 merge_header(MgSummary *summary, int k, bool known, int64_t total, int64_t error)
 {
-	MgStatus	status = settle(summary);
+	MgStatus status = settle(summary);
 
 	if (status != MG_OK)
 		return status;
@@ -475,10 +475,10 @@ merge_header(MgSummary *summary, int k, bool known, int64_t total, int64_t error
 static MgStatus
 merge_item(MgSummary *summary, const void *item, size_t length, int64_t lower, int64_t spared)
 {
-	MgKey		key = mg_key(item, length, summary->seed);
-	uint64_t	hash = mg_key_hash(&key, summary->seed);
-	uint32_t	i = find(summary, key, item, hash);
-	MgStatus	status = MG_OK;
+	MgKey	 key = mg_key(item, length, summary->seed);
+	uint64_t hash = mg_key_hash(&key, summary->seed);
+	uint32_t i = find(summary, key, item, hash);
+	MgStatus status = MG_OK;
 
 	if (!summary->known)
 		spared = 0;
@@ -495,8 +495,8 @@ merge_item(MgSummary *summary, const void *item, size_t length, int64_t lower, i
 MgStatus
 mg_merge(MgSummary *summary, const MgSummary *other)
 {
-	MgStatus	status = merge_header(summary, other->k, other->known, other->total, other->error);
-	MgSummary	view;			/* other may be summary itself, which is no longer young then */
+	MgStatus  status = merge_header(summary, other->k, other->known, other->total, other->error);
+	MgSummary view; /* other may be summary itself, which is no longer young then */
 
 	if (status == MG_OK)
 		status = mg_view_open(other, &view);
@@ -504,7 +504,7 @@ mg_merge(MgSummary *summary, const MgSummary *other)
 		return status;
 	for (uint32_t i = 0; status == MG_OK && i < view.count; i++)
 	{
-		MgItem		item = mg_item(&view, i);
+		MgItem item = mg_item(&view, i);
 
 		status = merge_item(summary, item.bytes, item.length, item.lower, mg_spared(&view, i));
 	}
@@ -515,10 +515,10 @@ mg_merge(MgSummary *summary, const MgSummary *other)
 MgStatus
 mg_merge_bytes(MgSummary *summary, const void *bytes, size_t size)
 {
-	MgReader	reader;
-	MgItem		item;
-	bool		found;
-	MgStatus	status = mg_reader_open(&reader, bytes, size);
+	MgReader reader;
+	MgItem	 item;
+	bool	 found;
+	MgStatus status = mg_reader_open(&reader, bytes, size);
 
 	if (status == MG_OK)
 		status = merge_header(summary, reader.k, reader.known, reader.total, reader.error);
@@ -536,8 +536,8 @@ mg_merge_bytes(MgSummary *summary, const void *bytes, size_t size)
 MgStatus
 mg_resize(MgSummary *summary, int k)
 {
-	int			old = summary->k;
-	MgStatus	status;
+	int		 old = summary->k;
+	MgStatus status;
 
 	if (k < MG_K_MIN || k > MG_K_MAX)
 		return MG_K_OUT_OF_RANGE;
@@ -558,14 +558,14 @@ mg_resize(MgSummary *summary, int k)
 bool
 mg_credit_holds(const MgSummary *summary)
 {
-	int64_t		credit = summary->total;
+	int64_t credit = summary->total;
 
 	if (summary->error > credit / (summary->k + 1))
 		return false;
 	credit -= summary->error * (summary->k + 1);
 	for (uint32_t i = 0; i < summary->count; i++)
 	{
-		int64_t		counter = mg_counter(summary, i);
+		int64_t counter = mg_counter(summary, i);
 
 		if (counter > credit)
 			return false;
@@ -602,8 +602,8 @@ mg_error(const MgSummary *summary)
 size_t
 mg_memory(const MgSummary *summary)
 {
-	size_t		counter = sizeof(MgKey) + sizeof(int64_t) * (summary->spared == NULL ? 1 : 2);
+	size_t counter = sizeof(MgKey) + sizeof(int64_t) * (summary->spared == NULL ? 1 : 2);
 
 	return sizeof(MgSummary) + summary->capacity * counter + mg_table_size(summary->capacity) +
-		summary->arena_capacity;
+		   summary->arena_capacity;
 }

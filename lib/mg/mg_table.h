@@ -18,13 +18,13 @@
 #include <string.h>
 
 #define MG_BUCKET_SLOTS 8
-#define MG_BUCKET_TARGET 4		/* how many slots of a bucket are used at the table's capacity */
+#define MG_BUCKET_TARGET 4 /* how many slots of a bucket are used at the table's capacity */
 
 typedef struct MgTable
 {
-	uint64_t   *tags;			/* a word for each bucket; the indexes follow */
-	uint32_t	buckets;
-	bool		wide;			/* are the indexes uint32_t, or uint16_t? */
+	uint64_t *tags; /* a word for each bucket; the indexes follow */
+	uint32_t  buckets;
+	bool	  wide; /* are the indexes uint32_t, or uint16_t? */
 } MgTable;
 
 static inline uint32_t
@@ -43,7 +43,7 @@ mg_table_wide(uint32_t capacity)
 static inline size_t
 mg_table_size(uint32_t capacity)
 {
-	size_t		width = mg_table_wide(capacity) ? sizeof(uint32_t) : sizeof(uint16_t);
+	size_t width = mg_table_wide(capacity) ? sizeof(uint32_t) : sizeof(uint16_t);
 
 	return mg_table_buckets(capacity) * (sizeof(uint64_t) + MG_BUCKET_SLOTS * width);
 }
@@ -86,7 +86,7 @@ static inline uint64_t
 mg_table_match(const MgTable *table, uint32_t bucket, uint64_t hash)
 {
 	const uint64_t ones = UINT64_C(0x0101010101010101);
-	uint64_t	differing = table->tags[bucket] ^ mg_table_tag(hash) * ones;
+	uint64_t	   differing = table->tags[bucket] ^ mg_table_tag(hash) * ones;
 
 	return (differing - ones) & ~differing & ones << 7;
 }
@@ -114,10 +114,10 @@ mg_table_room(const MgTable *table, uint32_t bucket)
 static inline void
 mg_table_insert(MgTable *table, uint32_t bucket, uint64_t hash, uint32_t index)
 {
-	uint64_t	word = table->tags[bucket];
-	uint32_t	used = word == 0 ? 0 : 8 - (uint32_t) __builtin_clzll(word) / 8,
-				slot = bucket * MG_BUCKET_SLOTS + used;
-	void	   *indexes = table->tags + table->buckets;
+	uint64_t word = table->tags[bucket];
+	uint32_t used = word == 0 ? 0 : 8 - (uint32_t) __builtin_clzll(word) / 8,
+			 slot = bucket * MG_BUCKET_SLOTS + used;
+	void *indexes = table->tags + table->buckets;
 
 	table->tags[bucket] = word | mg_table_tag(hash) << (8 * used);
 	if (table->wide)
@@ -126,4 +126,4 @@ mg_table_insert(MgTable *table, uint32_t bucket, uint64_t hash, uint32_t index)
 		((uint16_t *) indexes)[slot] = (uint16_t) index;
 }
 
-#endif							/* MG_TABLE_H */
+#endif /* MG_TABLE_H */

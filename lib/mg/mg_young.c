@@ -13,9 +13,9 @@
  */
 #include "mg_internal.h"
 
-#define YOUNG_MAX 1024			/* bytes of all records */
+#define YOUNG_MAX 1024 /* bytes of all records */
 #define RECORD_HEADER 3
-#define RECORD_MAX 255			/* an item's length, and its weight */
+#define RECORD_MAX 255 /* an item's length, and its weight */
 
 bool
 mg_young_next(const MgSummary *summary, uint32_t *offset, MgItem *item)
@@ -24,13 +24,10 @@ mg_young_next(const MgSummary *summary, uint32_t *offset, MgItem *item)
 
 	if (*offset == summary->arena_used)
 		return false;
-	*item = (MgItem)
-	{
-		.bytes = (const char *) record + RECORD_HEADER,
-		.length = record[1],
-		.lower = record[2],
-		.upper = record[2]
-	};
+	*item = (MgItem) {.bytes = (const char *) record + RECORD_HEADER,
+					  .length = record[1],
+					  .lower = record[2],
+					  .upper = record[2]};
 	*offset += RECORD_HEADER + item->length;
 	return true;
 }
@@ -39,8 +36,7 @@ mg_young_next(const MgSummary *summary, uint32_t *offset, MgItem *item)
 static unsigned char *
 young_find(const MgSummary *summary, const void *item, size_t length, unsigned char tag)
 {
-	unsigned char *record = (unsigned char *) summary->arena,
-			   *end = record + summary->arena_used;
+	unsigned char *record = (unsigned char *) summary->arena, *end = record + summary->arena_used;
 
 	for (; record < end; record += RECORD_HEADER + record[1])
 	{
@@ -54,7 +50,7 @@ young_find(const MgSummary *summary, const void *item, size_t length, unsigned c
 static MgStatus
 young_append(MgSummary *summary, const void *item, size_t length, unsigned char tag, int64_t weight)
 {
-	MgStatus	status = mg_grow_arena(summary, RECORD_HEADER + length);
+	MgStatus	   status = mg_grow_arena(summary, RECORD_HEADER + length);
 	unsigned char *record;
 
 	if (status != MG_OK)
@@ -74,8 +70,7 @@ MgStatus
 mg_young_add(MgSummary *summary, const void *item, size_t length, uint64_t hash, int64_t weight,
 			 bool *added)
 {
-	unsigned char tag = (unsigned char) hash,
-			   *record = young_find(summary, item, length, tag);
+	unsigned char tag = (unsigned char) hash, *record = young_find(summary, item, length, tag);
 
 	if (record != NULL)
 	{
@@ -85,20 +80,21 @@ mg_young_add(MgSummary *summary, const void *item, size_t length, uint64_t hash,
 		return MG_OK;
 	}
 	*added = length <= RECORD_MAX && weight <= RECORD_MAX &&
-		summary->arena_used + RECORD_HEADER + length <= YOUNG_MAX &&
-		summary->count < (uint32_t) mg_room(summary->k);
+			 summary->arena_used + RECORD_HEADER + length <= YOUNG_MAX &&
+			 summary->count < (uint32_t) mg_room(summary->k);
 	return *added ? young_append(summary, item, length, tag, weight) : MG_OK;
 }
 
 MgStatus
 mg_view_open(const MgSummary *summary, MgSummary *view)
 {
-	MgItem		item;
+	MgItem item;
 
 	*view = *summary;
 	if (!mg_young(summary) || summary->count == 0)
 		return MG_OK;
-	view->keys = mg_allocate(&summary->allocator, summary->count * (sizeof(MgKey) + sizeof(int64_t)));
+	view->keys =
+		mg_allocate(&summary->allocator, summary->count * (sizeof(MgKey) + sizeof(int64_t)));
 	if (view->keys == NULL)
 		return MG_OUT_OF_MEMORY;
 	view->lowers = (int64_t *) (view->keys + summary->count);

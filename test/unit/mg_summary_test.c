@@ -11,7 +11,7 @@
 static MgSummary *
 create(int k)
 {
-	MgSummary  *summary;
+	MgSummary *summary;
 
 	return mg_create(&mg_malloc_allocator, k, &summary) == MG_OK ? summary : NULL;
 }
@@ -27,11 +27,11 @@ static MgItem
 bounds(MgSummary *summary, const char *name)
 {
 	unsigned char *bytes;
-	size_t		size;
-	MgReader	reader;
-	MgItem		item;
-	bool		found;
-	MgItem		result = {.lower = 0};
+	size_t		   size;
+	MgReader	   reader;
+	MgItem		   item;
+	bool		   found;
+	MgItem		   result = {.lower = 0};
 
 	if (mg_encode(summary, MG_FINAL, 0, &bytes, &size) != MG_OK ||
 		mg_reader_open(&reader, bytes, size) != MG_OK)
@@ -50,15 +50,17 @@ bounds(MgSummary *summary, const char *name)
 static void
 test_exact(void)
 {
-	MgSummary  *summary = create(3);
+	MgSummary *summary = create(3);
 
-	ok(mg_total(summary) == 0 && mg_error(summary) == 0 && mg_size(summary) == 0, "a new summary is empty");
+	ok(mg_total(summary) == 0 && mg_error(summary) == 0 && mg_size(summary) == 0,
+	   "a new summary is empty");
 	add(summary, "a", 5);
 	add(summary, "b", 4);
 	add(summary, "a", 1);
 	add(summary, "", 2);
 	ok(mg_total(summary) == 12, "weights add up to the total");
-	ok(bounds(summary, "a").lower == 6 && bounds(summary, "a").upper == 6, "a count is exact before the first purge");
+	ok(bounds(summary, "a").lower == 6 && bounds(summary, "a").upper == 6,
+	   "a count is exact before the first purge");
 	ok(bounds(summary, "").lower == 2, "the empty item is an item");
 	ok(mg_error(summary) == 0, "no error before the first purge");
 	ok(add(summary, "z", 0) == MG_OK && mg_size(summary) == 3, "weight 0 lists nothing");
@@ -71,28 +73,36 @@ test_refusals(void)
 	MgSummary  *summary;
 	static char long_item[MG_ITEM_MAX_LENGTH + 1];
 
-	ok(mg_create(&mg_malloc_allocator, 0, &summary) == MG_K_OUT_OF_RANGE && summary == NULL, "k = 0 is refused");
-	ok(mg_create(&mg_malloc_allocator, MG_K_MAX + 1, &summary) == MG_K_OUT_OF_RANGE, "k = 100001 is refused");
+	ok(mg_create(&mg_malloc_allocator, 0, &summary) == MG_K_OUT_OF_RANGE && summary == NULL,
+	   "k = 0 is refused");
+	ok(mg_create(&mg_malloc_allocator, MG_K_MAX + 1, &summary) == MG_K_OUT_OF_RANGE,
+	   "k = 100001 is refused");
 	summary = create(2);
 	ok(add(summary, "a", -1) == MG_WEIGHT_NEGATIVE, "a negative weight is refused");
-	ok(mg_add(summary, long_item, sizeof(long_item), 1) == MG_ITEM_TOO_LONG, "an item of 8193 bytes is refused");
-	ok(mg_add(summary, long_item, sizeof(long_item) - 1, 1) == MG_OK, "an item of 8192 bytes is not");
-	ok(add(summary, "a", INT64_MAX) == MG_COUNT_OVERFLOW && mg_total(summary) == 1, "a total past 2^63-1 is refused, nothing changes");
-	ok(add(summary, "a", INT64_MAX - 1) == MG_OK && mg_total(summary) == INT64_MAX, "2^63-1 itself is reached");
+	ok(mg_add(summary, long_item, sizeof(long_item), 1) == MG_ITEM_TOO_LONG,
+	   "an item of 8193 bytes is refused");
+	ok(mg_add(summary, long_item, sizeof(long_item) - 1, 1) == MG_OK,
+	   "an item of 8192 bytes is not");
+	ok(add(summary, "a", INT64_MAX) == MG_COUNT_OVERFLOW && mg_total(summary) == 1,
+	   "a total past 2^63-1 is refused, nothing changes");
+	ok(add(summary, "a", INT64_MAX - 1) == MG_OK && mg_total(summary) == INT64_MAX,
+	   "2^63-1 itself is reached");
 	mg_free(summary);
 }
 
 static void
 test_cut(void)
 {
-	MgSummary  *summary = create(2);
+	MgSummary *summary = create(2);
 
 	add(summary, "a", 10);
 	add(summary, "b", 9);
 	add(summary, "c", 1);
 	/* Keeping a and b leaves credit 20 - (9 + 8) - 3 * 1 = 0: just enough. */
-	ok(bounds(summary, "a").lower == 10 && bounds(summary, "a").upper == 10, "the largest stays exact through the cut");
-	ok(bounds(summary, "c").lower == 0 && bounds(summary, "c").upper == 1, "what was cut is bounded by the error");
+	ok(bounds(summary, "a").lower == 10 && bounds(summary, "a").upper == 10,
+	   "the largest stays exact through the cut");
+	ok(bounds(summary, "c").lower == 0 && bounds(summary, "c").upper == 1,
+	   "what was cut is bounded by the error");
 	ok(mg_size(summary) == 3 && mg_error(summary) == 0, "encoding changes nothing in memory");
 	mg_free(summary);
 }
@@ -100,8 +110,8 @@ test_cut(void)
 static void
 test_purge_keeps_the_heavy(void)
 {
-	MgSummary  *summary = create(10);
-	char		item[32];
+	MgSummary *summary = create(10);
+	char	   item[32];
 
 	for (int i = 0; i < 100000; i++)
 	{
@@ -111,7 +121,8 @@ test_purge_keeps_the_heavy(void)
 	}
 	ok(mg_size(summary) <= mg_room(10), "memory holds at most mg_room(k) counters");
 	ok(mg_memory(summary) < 256 * 1024, "memory is bounded by the room");
-	ok(bounds(summary, "often").lower == 33334 && bounds(summary, "often").upper == 33334, "an item listed before the first purge stays exact");
+	ok(bounds(summary, "often").lower == 33334 && bounds(summary, "often").upper == 33334,
+	   "an item listed before the first purge stays exact");
 	ok(bounds(summary, "oftener").lower == 66666, "and so does the other");
 	ok(mg_error(summary) > 0 && mg_error(summary) * 11 <= mg_total(summary), "(k + 1) * E <= N");
 	mg_free(summary);
@@ -120,8 +131,7 @@ test_purge_keeps_the_heavy(void)
 static void
 test_merge(void)
 {
-	MgSummary  *left = create(5),
-			   *right = create(3);
+	MgSummary *left = create(5), *right = create(3);
 
 	add(left, "a", 3);
 	add(left, "b", 2);
@@ -129,8 +139,10 @@ test_merge(void)
 	add(right, "c", 1);
 	ok(mg_merge(left, right) == MG_OK && mg_total(left) == 13, "merging adds the totals");
 	ok(mg_k(left) == 3, "the smaller k wins");
-	ok(bounds(left, "b").lower == 9 && bounds(left, "a").lower == 3 && bounds(left, "c").lower == 1, "and the counts");
-	ok(mg_merge(left, left) == MG_OK && bounds(left, "b").lower == 18, "a summary merged with itself doubles");
+	ok(bounds(left, "b").lower == 9 && bounds(left, "a").lower == 3 && bounds(left, "c").lower == 1,
+	   "and the counts");
+	ok(mg_merge(left, left) == MG_OK && bounds(left, "b").lower == 18,
+	   "a summary merged with itself doubles");
 	mg_free(left);
 	mg_free(right);
 }
@@ -138,7 +150,7 @@ test_merge(void)
 static void
 test_resize(void)
 {
-	MgSummary  *summary = create(3);
+	MgSummary *summary = create(3);
 
 	add(summary, "a", 3);
 	add(summary, "b", 2);
@@ -151,7 +163,7 @@ test_resize(void)
 	summary = create(1);
 	for (int i = 0; i < 5000; i++)
 	{
-		char		item[16];
+		char item[16];
 
 		snprintf(item, sizeof(item), "%d", i);
 		add(summary, item, 1 + i % 7);
@@ -161,7 +173,7 @@ test_resize(void)
 	mg_free(summary);
 }
 
-static int	allocations_left;
+static int allocations_left;
 
 static void *
 scarce_allocate(void *context, size_t size)
@@ -187,17 +199,17 @@ test_out_of_memory(void)
 
 	for (enough = 0; enough < 200; enough++)
 	{
-		MgSummary  *summary;
+		MgSummary	  *summary;
 		unsigned char *bytes = NULL;
-		size_t		size;
-		int64_t		added = 0;
-		MgStatus	status;
+		size_t		   size;
+		int64_t		   added = 0;
+		MgStatus	   status;
 
 		allocations_left = enough;
 		status = mg_create(&scarce, 2, &summary);
 		for (int i = 0; status == MG_OK && i < 3000; i++)
 		{
-			char		item[16];
+			char item[16];
 
 			snprintf(item, sizeof(item), "%d", i);
 			status = mg_add(summary, item, strlen(item), 1);
@@ -224,14 +236,13 @@ static void
 test_after_out_of_memory(void)
 {
 	MgAllocator scarce = {scarce_allocate, scarce_resize, mg_malloc_allocator.release, NULL};
-	char		longer[300];	/* too long for a key, and for a young summary */
-	int			refused = 0,
-				twice = 0;
+	char		longer[300]; /* too long for a key, and for a young summary */
+	int			refused = 0, twice = 0;
 
 	memset(longer, 'x', sizeof(longer));
 	for (int i = 0; i < 400; i++)
 	{
-		MgSummary  *summary;
+		MgSummary *summary;
 
 		allocations_left = 1 + i % 8;
 		if (mg_create(&scarce, 3, &summary) != MG_OK)

@@ -11,17 +11,16 @@
 #include <stdbool.h>
 #include <stdio.h>
 
-static int	tap_count;
-static int	tap_failed;
+static int tap_count;
+static int tap_failed;
 
 /* One test: did condition hold?  The format describes what should be. */
 #define ok(condition, ...) tap_ok((condition), #condition, __FILE__, __LINE__, __VA_ARGS__)
 
-__attribute__((format(printf, 5, 6)))
-static bool
-tap_ok(bool passed, const char *expression, const char *file, int line, const char *format,...)
+__attribute__((format(printf, 5, 6))) static bool
+tap_ok(bool passed, const char *expression, const char *file, int line, const char *format, ...)
 {
-	va_list		arguments;
+	va_list arguments;
 
 	printf("%sok %d - ", passed ? "" : "not ", ++tap_count);
 	va_start(arguments, format);
@@ -44,4 +43,4 @@ done_testing(void)
 	return tap_failed > 0;
 }
 
-#endif							/* TAP_H */
+#endif /* TAP_H */
