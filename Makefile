@@ -5,7 +5,7 @@
 # These install what is missing and then call make again, because on a clean
 # machine there is no pg_config yet to include PGXS by.  (PGXS also has a
 # `check` of its own, which refuses.)
-FIRST_COMMANDS = demo check bench format help
+FIRST_COMMANDS = demo check bench format lint help
 
 ifneq (,$(filter $(FIRST_COMMANDS),$(MAKECMDGOALS)))
 
@@ -28,6 +28,7 @@ help:
 	@echo 'make fuzz         fuzz the parsers and the summary; FUZZ=target, FUZZ_SECONDS=60 or FUZZ_RUNS=n'
 	@echo 'make bench        what the performance claims are made with'
 	@echo 'make format       indent the C files'
+	@echo 'make lint         clang-tidy with scan-build'\''s checkers, cppcheck and gcc -fanalyzer on the C files'
 	@echo 'make clean        remove what was built; distclean also what was downloaded'
 
 demo:
@@ -48,6 +49,11 @@ bench:
 format:
 	@demo/install.sh format
 	build/venv/bin/clang-format -i $$(git ls-files '*.c' '*.h')
+
+lint:
+	@demo/install.sh lint
+	@$(BUILD) daemons
+	@test/lint.sh
 
 # Anything else that was asked for together with these.
 REST = $(filter-out $(FIRST_COMMANDS),$(MAKECMDGOALS))

@@ -1,13 +1,13 @@
 #!/bin/sh
 # install.sh
-#	  Installs what is missing for one purpose: demo, check, bench, format or template.
+#	  Installs what is missing for one purpose: demo, check, bench, format, lint or template.
 #
 # Debian packages go into the system, as root or through sudo.  All else goes
 # into build/: a Python environment, the jars of Kafka and DynamoDB Local, and
 # the server's headers.  Run again, it finds everything there and returns at once.
 set -eu
 
-purpose=${1:?usage: install.sh demo|check|bench|format|template}
+purpose=${1:?usage: install.sh demo|check|bench|format|lint|template}
 cd "$(dirname "$0")/.."
 build=$PWD/build
 log=$build/install
@@ -175,6 +175,11 @@ case $purpose in
 	bench) more=kcat ;;
 	*) more= ;;
 esac
+if [ "$purpose" = lint ]; then
+	debian $COMPILER $LIBRARIES clang-tidy-14 cppcheck
+	postgresql_headers
+	exit
+fi
 debian python3-venv openjdk-17-jre-headless $([ -e "$build/jars/pom.xml" ] || echo maven)
 debian $COMPILER $LIBRARIES $more
 postgresql_server

@@ -121,12 +121,13 @@ aggregate_merge(FunctionCallInfo fcinfo, bool same_k)
 	MgReader	  reader;
 
 	if (state == NULL || same_k)
+	{
 		topk_reader_open(&reader, value);
-	if (state == NULL)
-		state = topk_expanded_create(aggregate_context(fcinfo), reader.k);
-	else if (same_k)
-		aggregate_require_k(state, reader.k);
-
+		if (state == NULL)
+			state = topk_expanded_create(aggregate_context(fcinfo), reader.k);
+		else
+			aggregate_require_k(state, reader.k);
+	}
 	topk_expanded_touch(state);
 	topk_merge_value(state->summary, value);
 	PG_RETURN_DATUM(EOHPGetRWDatum(&state->header));

@@ -169,10 +169,10 @@ topk_summary_in(PG_FUNCTION_ARGS)
 	Node	   *escontext = fcinfo->context;
 	MgAllocator allocator = topk_allocator(CurrentMemoryContext);
 	Jsonb	   *json;
-	TextForm	form;
-	MgSummary  *summary;
+	TextForm	form = {0};
+	MgSummary  *summary = NULL;
 	MgStatus	status = MG_K_OUT_OF_RANGE;
-	const char *problem;
+	const char *problem = NULL;
 
 	if (!text_json(PG_GETARG_CSTRING(0), escontext, &json) || !text_form(json, escontext, &form))
 		PG_RETURN_NULL();

@@ -68,8 +68,9 @@ typedef struct LogField
 #define LOG_REAL(key, value) ((LogField) {LOG_FIELD_REAL, (key), NULL, 0, (value)})
 #define LOG_BOOLEAN(key, value) ((LogField) {LOG_FIELD_BOOLEAN, (key), NULL, (value) ? 1 : 0, 0})
 
-#define LOG_FIELDS(...) \
-	((const LogField[]) {__VA_ARGS__ __VA_OPT__(, ) {LOG_FIELD_END, NULL, NULL, 0, 0}})
+/* More than LOG_FIELDS_MAX don't compile; what is left of the array ends it, as LOG_FIELD_END is 0. */
+#define LOG_FIELDS_MAX 16
+#define LOG_FIELDS(...) ((const LogField[LOG_FIELDS_MAX + 1]) {__VA_ARGS__})
 
 #define log_debug(log, message, ...) \
 	log_event((log), LOG_LEVEL_DEBUG, (message), LOG_FIELDS(__VA_ARGS__))

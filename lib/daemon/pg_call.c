@@ -146,7 +146,8 @@ prepare_statement(PgSession *session, const PgStatement *statement, int nparams)
 	if (status != DAEMON_OK)
 		return status;
 
-	grown = realloc(session->prepared, sizeof(*grown) * (size_t) (session->prepared_count + 1));
+	grown = realloc(session->prepared,
+					sizeof(const PgStatement *) * (size_t) (session->prepared_count + 1));
 	if (grown == NULL)
 		return pg_fail_fatal(session, "out of memory", NULL);
 	session->prepared = grown;
@@ -227,7 +228,7 @@ pg_check_extension(PgSession *session, const char *extension, const char *versio
 	const char	*installed = NULL;
 	char		 message[256];
 	char		 hint[256];
-	PGresult	*result;
+	PGresult	*result = NULL;
 	DaemonStatus status;
 
 	status = pg_call(session, &extension_version, 1, &extension, NULL, NULL, &result);

@@ -223,6 +223,7 @@ batch_window(FeedBatch *batch, const FeedEvent *event)
 		return window;
 
 	memcpy(id.key, event->key, event->key_length);
+	/* NOLINTNEXTLINE(clang-analyzer-core.*): the used part of the id, and no more, is set and read */
 	HASH_FIND(hh, batch->table, &id, id_length, window);
 	if (window == NULL)
 		window = batch_add_window(batch, &id, id_length, event->key_length);
@@ -307,10 +308,11 @@ batch_list(FeedBatch *batch, const FeedWindow *window, const FeedEvent *event, i
 {
 	size_t		 size = sizeof(FeedCounted) + event->entity_length + event->id_length;
 	FeedCounted *counted = malloc(size);
-	char		*memory = (char *) (counted + 1);
+	char		*memory;
 
 	if (counted == NULL)
 		return FEED_OUT_OF_MEMORY;
+	memory = (char *) (counted + 1);
 	*counted = (FeedCounted) {.window = window,
 							  .weight = event->weight,
 							  .id_time = id_time,

@@ -74,7 +74,7 @@ feed_pointer_parse(const char *text, FeedPointer *pointer)
 	if (*text != '\0' && *text != '/')
 		return "a JSON Pointer is empty or starts with \"/\"";
 	pointer->text = strdup(text);
-	pointer->names = malloc(strlen(text) + 1);
+	pointer->names = calloc(strlen(text) + 1, 1);
 	if (pointer->text == NULL || pointer->names == NULL)
 		problem = "out of memory";
 	else

@@ -155,7 +155,7 @@ mg_murmur_decode(const MgAllocator *allocator, const void *bytes, size_t size, M
 	}
 	else
 		found = "shorter than the header of 8 bytes";
-	if (status == MG_OK && found == NULL)
+	if (*summary != NULL && found == NULL)
 	{
 		mg_make_unknown(*summary);
 		if (count > (uint64_t) mg_room((int) k))

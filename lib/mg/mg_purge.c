@@ -23,7 +23,7 @@ quickselect(int64_t *values, uint32_t count, uint32_t n, uint64_t seed)
 {
 	uint32_t low = 0, high = count; /* values[low .. high) holds the answer */
 
-	for (;;)
+	while (high - low > 1)
 	{
 		uint32_t before = low, next = low, after = high;
 		int64_t	 pivot;
@@ -54,6 +54,7 @@ quickselect(int64_t *values, uint32_t count, uint32_t n, uint64_t seed)
 		else
 			return pivot;
 	}
+	return values[low];
 }
 
 #define BINS 252	 /* bin_of(INT64_MAX) + 1, rounded up */
