@@ -1,0 +1,43 @@
+"""How the programs are linked: position-independent, read-only after relocation, no executable stack, checked calls."""
+
+import subprocess
+from pathlib import Path
+
+import pytest
+
+CHECKOUT = Path(__file__).resolve().parents[2]
+PROGRAMS = [*sorted((CHECKOUT / "build").glob("topk-*[!.]")), CHECKOUT / "topk.so"]
+
+
+def readelf(option, path):
+    return subprocess.run(["readelf", "-W", option, path], capture_output=True, text=True, check=True).stdout
+
+
+@pytest.fixture(params=[path for path in PROGRAMS if path.is_file()], ids=lambda path: path.name)
+def program(request):
+    return request.param
+
+
+def test_it_is_loaded_at_a_random_address(program):
+    assert "Type:                              DYN" in readelf("-h", program)
+
+
+def test_its_relocations_are_read_only(program):
+    assert "GNU_RELRO" in readelf("-l", program)
+    assert "NOW" in readelf("-d", program)
+
+
+def test_its_stack_is_not_executable(program):
+    stack = next(line for line in readelf("-l", program).splitlines() if "GNU_STACK" in line)
+    assert " RW " in stack and "E" not in stack.split()[-2]
+
+
+def test_its_stack_is_guarded_and_its_copies_are_checked(program):
+    symbols = readelf("--dyn-syms", program)
+    assert "__stack_chk_fail" in symbols
+    if program.name != "topk.so":  # it copies nothing whose size the compiler does not know
+        assert "_chk@" in symbols
+
+
+def test_there_are_programs():
+    assert {"topk-kafka-feeder", "topk-ddb-sync", "topk-lambda-feeder", "topk.so"} <= {path.name for path in PROGRAMS}
