@@ -5,7 +5,7 @@
 # These install what is missing and then call make again, because on a clean
 # machine there is no pg_config yet to include PGXS by.  (PGXS also has a
 # `check` of its own, which refuses.)
-FIRST_COMMANDS = demo check bench format lint help
+FIRST_COMMANDS = demo check bench coverage format lint help
 
 ifneq (,$(filter $(FIRST_COMMANDS),$(MAKECMDGOALS)))
 
@@ -28,6 +28,7 @@ help:
 	@echo 'make fuzz         fuzz the parsers and the summary; FUZZ=target, FUZZ_SECONDS=60 or FUZZ_RUNS=n'
 	@echo 'make bench        what the performance claims are made with'
 	@echo 'make format       indent the C files'
+	@echo 'make coverage     how many of the lines of C the tests run'
 	@echo 'make lint         clang-tidy with scan-build'\''s checkers, cppcheck and gcc -fanalyzer on the C files'
 	@echo 'make clean        remove what was built; distclean also what was downloaded'
 
@@ -49,6 +50,10 @@ bench:
 format:
 	@demo/install.sh format
 	build/venv/bin/clang-format -i $$(git ls-files '*.c' '*.h')
+
+coverage:
+	@demo/install.sh coverage
+	@test/coverage.sh
 
 lint:
 	@demo/install.sh lint
@@ -75,7 +80,9 @@ DATA = $(wildcard extension/*--*.sql)
 PG_CPPFLAGS = -I$(srcdir)/lib $(addprefix -I,$(PRIVATE_HEADERS))
 # Where demo/install.sh puts the server's headers if the system has none.
 PRIVATE_HEADERS = $(wildcard build/server-dev/usr/include/postgresql/$(MAJORVERSION)/server)
-PG_CFLAGS = -Wall -Wextra -Wno-unused-parameter -Wno-sign-compare $(WERROR)
+# make coverage, in a copy of the checkout
+COVERAGE_CFLAGS = $(if $(COVERAGE),--coverage -fprofile-update=atomic)
+PG_CFLAGS = $(COVERAGE_CFLAGS) -Wall -Wextra -Wno-unused-parameter -Wno-sign-compare $(WERROR)
 EXTRA_CLEAN = build/obj build/bench build/sanitized build/unit $(FUZZ_PROGRAMS) build/fuzz/replay build/topk-* build/proto build/lambda.zip build/lambda/bootstrap $(LAMBDA_PARTS) build/regress build/isolation
 # No bitcode: it would need the exact clang that the server was built with.
 override with_llvm = no
@@ -96,11 +103,15 @@ $(OBJS): $(wildcard extension/*.h lib/mg/*.h)
 # Calls within the library then need no detour through the linkage table.
 lib/mg/%.o: override CFLAGS += -fvisibility=hidden
 
+ifneq (,$(COVERAGE))
+override LDFLAGS += --coverage
+endif
+
 # ---- the daemons ----
 
 PACKAGES = libpq libcurl libmicrohttpd jansson yajl libcrypto rdkafka libprotobuf-c expat zlib
 DAEMON_CPPFLAGS = -Ilib -Ibuild/proto -D_GNU_SOURCE $(shell pkg-config --cflags $(PACKAGES))
-DAEMON_CFLAGS = -std=c11 -O2 -g -fno-omit-frame-pointer -Wall -Wextra $(WERROR)
+DAEMON_CFLAGS = -std=c11 -O2 -g -fno-omit-frame-pointer -Wall -Wextra $(WERROR) $(COVERAGE_CFLAGS)
 # As Debian builds its own packages; test_security.py looks at the programs.
 HARDENING = -fstack-protector-strong -fstack-clash-protection -fcf-protection -D_FORTIFY_SOURCE=2 -fPIE
 DAEMON_LDFLAGS = -pie -Wl,-z,relro,-z,now

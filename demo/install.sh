@@ -1,13 +1,13 @@
 #!/bin/sh
 # install.sh
-#	  Installs what is missing for one purpose: demo, check, bench, format, lint or template.
+#	  Installs what is missing for one purpose: demo, check, bench, coverage, format, lint or template.
 #
 # Debian packages go into the system, as root or through sudo.  All else goes
 # into build/: a Python environment, the jars of Kafka and DynamoDB Local, and
 # the server's headers.  Run again, it finds everything there and returns at once.
 set -eu
 
-purpose=${1:?usage: install.sh demo|check|bench|format|lint|template}
+purpose=${1:?usage: install.sh demo|check|bench|coverage|format|lint|template}
 cd "$(dirname "$0")/.."
 build=$PWD/build
 log=$build/install
@@ -171,7 +171,7 @@ if [ -n "$only" ]; then
 fi
 
 case $purpose in
-	check) more='iproute2 faketime' ;; # a network in which packets vanish, clocks that are off
+	check | coverage) more='iproute2 faketime' ;; # a network in which packets vanish, clocks that are off
 	bench) more=kcat ;;
 	*) more= ;;
 esac
@@ -187,3 +187,4 @@ postgresql_headers
 python_packages demo/requirements.txt
 jars
 [ "$purpose" = demo ] || python_packages test/requirements.txt
+[ "$purpose" != coverage ] || python_packages test/requirements-coverage.txt
