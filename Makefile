@@ -28,6 +28,7 @@ help:
 	@echo 'make fuzz         fuzz the parsers and the summary; FUZZ=target, FUZZ_SECONDS=60 or FUZZ_RUNS=n'
 	@echo 'make bench        what the performance claims are made with'
 	@echo 'make format       indent the C files'
+	@echo 'make sbom         build/sbom.json: the packages that the programs stand on (CycloneDX)'
 	@echo 'make coverage     how many of the lines of C the tests run'
 	@echo 'make lint         clang-tidy with scan-build'\''s checkers, cppcheck and gcc -fanalyzer on the C files'
 	@echo 'make clean        remove what was built; distclean also what was downloaded'
@@ -294,6 +295,9 @@ check-template:
 	@demo/install.sh template
 	@build/venv/bin/cfn-lint packaging/lambda/template.yaml && echo 'packaging/lambda/template.yaml: cfn-lint has nothing to say'
 
+sbom: all daemons
+	@packaging/sbom.py $(DAEMONS) $(FUNCTION) topk.so >build/sbom.json && echo build/sbom.json
+
 # The long editions of the tests of exactly once: hours.
 soak: all daemons
 	@SOAK=1 build/venv/bin/python test/run.py integration --only '$(or $(ONLY),kill_9 or two_feeders or thought_dead or restarted_amid or cut_at_any_byte or vanish or leader or full_disk or bad_records or many_keys or dead_letter or thaw or kill_at_any_moment)'
@@ -311,6 +315,6 @@ distclean: remove-downloads
 remove-downloads: clean
 	rm -rf build
 
-.PHONY: daemons install-daemons lambda.zip unit unit-programs replay-programs fuzz fuzz-seeds check-sql check-docs check-isolation check-unit check-fuzz check-integration check-lambda-zip check-template check-asan check-valgrind check-pg13 check-pg17 check-pg18 run-bench remove-downloads
+.PHONY: daemons install-daemons sbom lambda.zip unit unit-programs replay-programs fuzz fuzz-seeds check-sql check-docs check-isolation check-unit check-fuzz check-integration check-lambda-zip check-template check-asan check-valgrind check-pg13 check-pg17 check-pg18 run-bench remove-downloads
 
 endif

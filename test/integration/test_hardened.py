@@ -1,5 +1,6 @@
 """How the programs are linked: position-independent, read-only after relocation, no executable stack, checked calls."""
 
+import json
 import subprocess
 from pathlib import Path
 
@@ -37,6 +38,13 @@ def test_its_stack_is_guarded_and_its_copies_are_checked(program):
     assert "__stack_chk_fail" in symbols
     if program.name != "topk.so":  # it copies nothing whose size the compiler does not know
         assert "_chk@" in symbols
+
+
+def test_every_library_is_documented():
+    """packaging/sbom.py fails when docs/dependencies.md does not list what a program is linked with."""
+    bill = subprocess.run([CHECKOUT / "packaging" / "sbom.py", *PROGRAMS], capture_output=True, text=True)
+    assert (bill.returncode, bill.stderr) == (0, "")
+    assert {"libpq5", "librdkafka1", "topk-ddb-sync"} <= {part["name"] for part in json.loads(bill.stdout)["components"]}
 
 
 def test_there_are_programs():
