@@ -28,14 +28,18 @@ def libraries(program):
     return paths, [name for name in named if name in paths]
 
 
-def package(path):
-    """(name, version, source) of the Debian package that a file belongs to."""
-    places = {str(path), str(path).removeprefix("/usr")}  # dpkg may know it from before /usr was merged
-    for line in output("dpkg-query", "--search", path.name).splitlines():
-        name, place = line.split(": ")
-        if place in places:
-            return tuple(output("dpkg-query", "-W", "-f", "${Package}\t${Version}\t${source:Package}", name).split("\t"))
-    sys.exit(f"{path} belongs to no Debian package")
+def packages_of(paths):
+    """{path: (name, version, source)} of the Debian packages that files belong to."""
+    # dpkg may know a file from before /usr was merged
+    places = {place: path for path in paths for place in (str(path), str(path).removeprefix("/usr"))}
+    owners = {places[place]: name for name, place in
+              (line.split(": ") for line in output("dpkg-query", "--search", *{path.name for path in paths}).splitlines())
+              if place in places}
+    if missing := set(paths) - set(owners):
+        sys.exit(f"{missing} belong to no Debian package")
+    facts = output("dpkg-query", "-W", "-f", "${binary:Package}\t${Package}\t${Version}\t${source:Package}\n", *set(owners.values()))
+    known = {line.split("\t")[0]: tuple(line.split("\t")[1:]) for line in facts.splitlines()}
+    return {path: known[name] for path, name in owners.items()}
 
 
 def licences():
@@ -60,9 +64,9 @@ def bill(programs):
     known, found, dependencies, missing = licences(), {}, [], set()
     for program in programs:
         paths, named = libraries(program)
-        packages = {name: package(path) for name, path in paths.items()}
-        found.update({name: (name, number, source) for name, number, source in packages.values()})
-        direct = sorted({packages[name][0] for name in named})
+        packages = packages_of(set(paths.values()))
+        found.update({fact[0]: fact for fact in packages.values()})
+        direct = sorted({packages[paths[name]][0] for name in named})
         missing |= set(direct) - set(known)
         dependencies.append({"ref": Path(program).name, "dependsOn": direct})
     components = [component(*found[name], known.get(name)) for name in sorted(found)]
