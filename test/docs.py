@@ -1,4 +1,4 @@
-"""The SQL in the documentation: is it true?
+"""The SQL in the documentation: is it true?  And its links: do they lead somewhere?
 
 A document is pasted into psql, as a reader would: all ```sql blocks, in order,
 into one session in a fresh database.  A block that is followed by a block
@@ -69,3 +69,28 @@ def difference(shown, output):
 
 def stripped(text):
     return [line.rstrip() for line in text.strip("\n").splitlines()]
+
+
+# ---- links ----
+
+LINK = re.compile(r"\[[^\]]*\]\(([^)\s]+)\)")
+HEADING = re.compile(r"^#+ +(.+?) *$", re.MULTILINE)
+
+
+def broken_links(path):
+    """The links of a document that lead to no file, or to no heading in it."""
+    text = FENCE.sub("", path.read_text())
+    broken = []
+    for link in LINK.findall(text):
+        place, _, anchor = link.partition("#")
+        target = (path.parent / place).resolve() if place else path
+        if re.match(r"[a-z]+:", link) or (target.exists() and (not anchor or anchor in anchors(target))):
+            continue
+        broken.append(link)
+    return broken
+
+
+def anchors(path):
+    """What GitHub makes of each heading: lower case, no punctuation, hyphens for spaces."""
+    headings = HEADING.findall(FENCE.sub("", path.read_text()))
+    return {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}

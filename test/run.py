@@ -75,11 +75,14 @@ def sql(tally, stack, only):
 
 
 def docs(tally, stack, only):
-    """README.md and docs/*.md: their SQL prints what they show."""
+    """README.md and docs/*.md: their SQL prints what they show; and all links lead somewhere."""
     folder = CHECKOUT / "docs"
     for path in [CHECKOUT / "README.md", *(folder / f"{name}.md" for name in chosen(folder, "*.md", only))]:
         for what, problem in documentation.check(path, stack.postgres()):
             tally.report(f"{path.name}: {what}", not problem, problem)
+    for path in sorted([*CHECKOUT.glob("*.md"), *folder.glob("*.md")]):
+        broken = documentation.broken_links(path)
+        tally.report(f"{path.relative_to(CHECKOUT)}: links lead somewhere", not broken, "\n".join(broken))
 
 
 def isolation(tally, stack, only):
