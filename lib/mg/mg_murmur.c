@@ -122,7 +122,7 @@ get_item(const unsigned char **in, const unsigned char *end, MgSummary *summary,
 		return MG_CORRUPT;
 	if (count > 0) /* a counter that fell to 0 says nothing */
 	{
-		status = mg_list(summary, *in, length, (int64_t) count, (int64_t) count, &listed);
+		status = mg_list(summary, *in, length, (int64_t) count, 0, &listed);
 		if (status != MG_OK)
 			return status;
 		if (!listed)

@@ -224,6 +224,34 @@ test_murmur(void)
 	mg_free(summary);
 }
 
+/* Counts whose sum passes 2^63, more of them than are kept. */
+static void
+test_murmur_purge(void)
+{
+	enum
+	{
+		ITEMS = 1024, /* mg_room(2) */
+		ITEM_SIZE = 16
+	};
+	static unsigned char bytes[8 + ITEMS * ITEM_SIZE] = {2, 0, 0, 0, ITEMS % 256, ITEMS / 256};
+	MgSummary			*summary;
+
+	for (int i = 0; i < ITEMS; i++)
+	{
+		unsigned char *item = bytes + 8 + i * ITEM_SIZE;
+
+		item[7] = 0x7f; /* the count's highest byte */
+		item[8] = 4;
+		memcpy(item + 12, &i, 4);
+	}
+	if (mg_murmur_decode(&mg_malloc_allocator, bytes, sizeof(bytes), &summary, NULL) != MG_OK)
+		abort();
+	ok(mg_size(summary) == ITEMS && mg_add(summary, "one more", 8, 1) == MG_OK &&
+		   mg_size(summary) < ITEMS && mg_size(summary) >= 2 && mg_total(summary) == MG_UNKNOWN,
+	   "the largest counts of Murmur's bytes can be purged");
+	mg_free(summary);
+}
+
 int
 main(void)
 {
@@ -232,5 +260,6 @@ main(void)
 	test_mutations();
 	test_refusals();
 	test_murmur();
+	test_murmur_purge();
 	return done_testing();
 }
