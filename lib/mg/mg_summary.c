@@ -91,9 +91,7 @@ static void
 release_arrays(const MgSummary *summary)
 {
 	mg_release(&summary->allocator, summary->keys);
-	mg_release(&summary->allocator, summary->lowers);
 	mg_release(&summary->allocator, summary->spared);
-	mg_release(&summary->allocator, summary->table.tags);
 	mg_release(&summary->allocator, summary->arena);
 }
 
@@ -115,12 +113,10 @@ mg_room(int k)
 	return 8 * k > MG_ROOM_MIN ? 8 * k : MG_ROOM_MIN;
 }
 
-/* Allocate, or resize what is there. */
+/* Resize what is allocated. */
 static void *
-reallocate(MgSummary *summary, void *pointer, size_t size)
+resize(MgSummary *summary, void *pointer, size_t size)
 {
-	if (pointer == NULL)
-		return mg_allocate(&summary->allocator, size);
 	return summary->allocator.resize(summary->allocator.context, pointer, size);
 }
 
@@ -196,38 +192,39 @@ find(const MgSummary *summary, MgKey key, const void *item, uint64_t hash)
 /* ---- memory of the counters ---- */
 
 /*
- * Room for so many counters.  An allocation may not return: what is there
- * holds until all is.
+ * Room for so many counters: one allocation for keys, lower bounds and table.
+ * A server rounds small ones up to a power of two; at 30 bytes a counter no
+ * other division of them wastes so little.
  */
 static MgStatus
 grow_counters(MgSummary *summary, uint32_t capacity)
 {
-	MgKey	 *keys;
-	int64_t	 *lowers;
-	uint64_t *tags;
+	int64_t *spared, *lowers;
+	MgKey	*keys;
 
 	if (summary->spared != NULL)
 	{
-		int64_t *spared = reallocate(summary, summary->spared, capacity * sizeof(int64_t));
-
+		spared = resize(summary, summary->spared, capacity * sizeof(int64_t));
 		if (spared == NULL)
 			return MG_OUT_OF_MEMORY;
 		summary->spared = spared;
 	}
-	lowers = reallocate(summary, summary->lowers, capacity * sizeof(int64_t));
-	if (lowers == NULL)
-		return MG_OUT_OF_MEMORY;
-	summary->lowers = lowers;
-	keys = reallocate(summary, summary->keys, capacity * sizeof(MgKey));
+	keys = mg_allocate(&summary->allocator,
+					   capacity * (sizeof(MgKey) + sizeof(int64_t)) + mg_table_size(capacity));
 	if (keys == NULL)
 		return MG_OUT_OF_MEMORY;
+	lowers = (int64_t *) (keys + capacity);
+	if (summary->count > 0)
+	{
+		memcpy(keys, summary->keys, summary->count * sizeof(MgKey));
+		memcpy(lowers, summary->lowers, summary->count * sizeof(int64_t));
+	}
+	mg_release(&summary->allocator, summary->keys);
 	summary->keys = keys;
-	tags = mg_allocate(&summary->allocator, mg_table_size(capacity));
-	if (tags == NULL)
-		return MG_OUT_OF_MEMORY;
-	mg_release(&summary->allocator, summary->table.tags);
+	summary->lowers = lowers;
 	summary->capacity = capacity;
-	summary->table = (MgTable) {tags, mg_table_buckets(capacity), mg_table_wide(capacity)};
+	summary->table = (MgTable) {(uint64_t *) (lowers + capacity), mg_table_buckets(capacity),
+								mg_table_wide(capacity)};
 	mg_fill_table(summary);
 	return MG_OK;
 }
@@ -260,7 +257,8 @@ mg_grow_arena(MgSummary *summary, size_t length)
 		capacity *= 2;
 	if (capacity > MG_ARENA_MAX)
 		capacity = MG_ARENA_MAX;
-	arena = reallocate(summary, summary->arena, capacity);
+	arena = summary->arena == NULL ? mg_allocate(&summary->allocator, capacity)
+								   : resize(summary, summary->arena, capacity);
 	if (arena == NULL)
 		return MG_OUT_OF_MEMORY;
 	summary->arena = arena;
@@ -322,9 +320,12 @@ list_item(MgSummary *summary, const void *item, size_t length, int64_t lower, in
 	return *listed ? append(summary, key, item, hash, lower, spared) : MG_OK;
 }
 
-/* A young summary ceases to be one; on failure it stays as it is. */
+/*
+ * A young summary ceases to be one, and gets room for so many items more; on
+ * failure it stays as it is.
+ */
 static MgStatus
-settle(MgSummary *summary)
+settle(MgSummary *summary, uint32_t more)
 {
 	MgSummary settled = *summary;
 	uint32_t  capacity = FIRST_CAPACITY, offset = 0;
@@ -334,7 +335,7 @@ settle(MgSummary *summary)
 
 	if (!mg_young(summary))
 		return MG_OK;
-	while (capacity < summary->count)
+	while (capacity < summary->count + more)
 		capacity *= 2;
 	settled.arena = NULL;
 	settled.arena_used = settled.arena_capacity = settled.count = 0;
@@ -351,7 +352,7 @@ MgStatus
 mg_list(MgSummary *summary, const void *item, size_t length, int64_t lower, int64_t spared,
 		bool *listed)
 {
-	MgStatus status = settle(summary);
+	MgStatus status = settle(summary, 1);
 
 	*listed = false;
 	return status == MG_OK ? list_item(summary, item, length, lower, spared, listed) : status;
@@ -407,7 +408,7 @@ add_young(MgSummary *summary, MgKey key, const void *item, uint64_t hash, int64_
 
 	if (status != MG_OK || added)
 		return status;
-	status = settle(summary);
+	status = settle(summary, 1);
 	return status == MG_OK ? add_counter(summary, key, item, hash, weight) : status;
 }
 
@@ -450,11 +451,11 @@ mg_make_unknown(MgSummary *summary)
 	summary->spared = NULL;
 }
 
-/* What merging adds besides the items: k, total and error. */
+/* What merging adds besides the items, of which there are so many: k, total and error. */
 static MgStatus
-merge_header(MgSummary *summary, int k, bool known, int64_t total, int64_t error)
+merge_header(MgSummary *summary, uint32_t items, int k, bool known, int64_t total, int64_t error)
 {
-	MgStatus status = settle(summary);
+	MgStatus status = settle(summary, items);
 
 	if (status != MG_OK)
 		return status;
@@ -495,7 +496,8 @@ merge_item(MgSummary *summary, const void *item, size_t length, int64_t lower, i
 MgStatus
 mg_merge(MgSummary *summary, const MgSummary *other)
 {
-	MgStatus  status = merge_header(summary, other->k, other->known, other->total, other->error);
+	MgStatus status =
+		merge_header(summary, other->count, other->k, other->known, other->total, other->error);
 	MgSummary view; /* other may be summary itself, which is no longer young then */
 
 	if (status == MG_OK)
@@ -521,7 +523,8 @@ mg_merge_bytes(MgSummary *summary, const void *bytes, size_t size)
 	MgStatus status = mg_reader_open(&reader, bytes, size);
 
 	if (status == MG_OK)
-		status = merge_header(summary, reader.k, reader.known, reader.total, reader.error);
+		status = merge_header(summary, (uint32_t) reader.size, reader.k, reader.known, reader.total,
+							  reader.error);
 	while (status == MG_OK)
 	{
 		status = mg_reader_next(&reader, &item, &found);
@@ -541,7 +544,7 @@ mg_resize(MgSummary *summary, int k)
 
 	if (k < MG_K_MIN || k > MG_K_MAX)
 		return MG_K_OUT_OF_RANGE;
-	status = settle(summary);
+	status = settle(summary, 0);
 	if (status != MG_OK)
 		return status;
 	summary->k = k;

@@ -244,7 +244,7 @@ test_after_out_of_memory(void)
 	{
 		MgSummary *summary;
 
-		allocations_left = 1 + i % 8;
+		allocations_left = 1 + i % 3;
 		if (mg_create(&scarce, 3, &summary) != MG_OK)
 			abort();
 		refused += mg_add(summary, longer, sizeof(longer), 1) == MG_OUT_OF_MEMORY;
