@@ -263,7 +263,7 @@ replay-programs: $(REPLAY_PROGRAMS)
 %/kinesis %/kpl: FUZZ_CPPFLAGS = -Ifeeders/lambda
 $(foreach target,kinesis kpl,build/fuzz/$(target) build/fuzz/replay/$(target)): build/proto/kpl.pb-c.c build/proto/kpl.pb-c.h $(wildcard feeders/lambda/*.[ch])
 %/event: FUZZ_SOURCES += $(wildcard lib/feed/*.c)
-%/mg_sequence: FUZZ_CPPFLAGS = -DMG_ROOM_MIN=8
+%/mg_sequence: FUZZ_CPPFLAGS = -DMG_ROOM_MIN=8 -DMG_YOUNG_MAX=128
 
 $(FUZZ_PROGRAMS): build/fuzz/%: test/fuzz/%_fuzz.c $(wildcard lib/mg/*.c lib/feed/*.c) $(FUZZ_HEADERS)
 	@mkdir -p $(@D)

@@ -16,6 +16,11 @@
 #define MG_ROOM_MIN 1024
 #endif
 
+/* Bytes of the records of a young summary; a fuzzer sets less, too. */
+#ifndef MG_YOUNG_MAX
+#define MG_YOUNG_MAX 1024
+#endif
+
 /* Items in memory are addressed by 32-bit offsets, and a server's allocations end at 1 GB. */
 #define MG_ARENA_MAX ((size_t) 0x3fffffff)
 

@@ -13,17 +13,17 @@
  */
 #include "mg_internal.h"
 
-#define YOUNG_MAX 1024 /* bytes of all records */
 #define RECORD_HEADER 3
 #define RECORD_MAX 255 /* an item's length, and its weight */
 
 bool
 mg_young_next(const MgSummary *summary, uint32_t *offset, MgItem *item)
 {
-	const unsigned char *record = (const unsigned char *) summary->arena + *offset;
+	const unsigned char *record;
 
 	if (*offset == summary->arena_used)
 		return false;
+	record = (const unsigned char *) summary->arena + *offset;
 	*item = (MgItem) {.bytes = (const char *) record + RECORD_HEADER,
 					  .length = record[1],
 					  .lower = record[2],
@@ -36,10 +36,11 @@ mg_young_next(const MgSummary *summary, uint32_t *offset, MgItem *item)
 static unsigned char *
 young_find(const MgSummary *summary, const void *item, size_t length, unsigned char tag)
 {
-	unsigned char *record = (unsigned char *) summary->arena, *end = record + summary->arena_used;
+	unsigned char *record;
 
-	for (; record < end; record += RECORD_HEADER + record[1])
+	for (uint32_t offset = 0; offset < summary->arena_used; offset += RECORD_HEADER + record[1])
 	{
+		record = (unsigned char *) summary->arena + offset;
 		if (record[0] == tag && record[1] == length &&
 			(length == 0 || memcmp(record + RECORD_HEADER, item, length) == 0))
 			return record;
@@ -80,7 +81,7 @@ mg_young_add(MgSummary *summary, const void *item, size_t length, uint64_t hash,
 		return MG_OK;
 	}
 	*added = length <= RECORD_MAX && weight <= RECORD_MAX &&
-			 summary->arena_used + RECORD_HEADER + length <= YOUNG_MAX &&
+			 summary->arena_used + RECORD_HEADER + length <= MG_YOUNG_MAX &&
 			 summary->count < (uint32_t) mg_room(summary->k);
 	return *added ? young_append(summary, item, length, tag, weight) : MG_OK;
 }
