@@ -26,15 +26,23 @@ value_release(void *context pg_attribute_unused(), void *pointer)
 	pfree(pointer);
 }
 
+static void
+value_pause(void *context pg_attribute_unused())
+{
+	CHECK_FOR_INTERRUPTS();
+}
+
+static const MgMethods value_methods = {
+	.allocate = value_allocate,
+	.resize = value_resize,
+	.release = value_release,
+	.pause = value_pause,
+};
+
 MgAllocator
 topk_allocator(MemoryContext context)
 {
-	MgAllocator allocator = {
-		.allocate = value_allocate,
-		.resize = value_resize,
-		.release = value_release,
-		.context = context,
-	};
+	MgAllocator allocator = {.methods = &value_methods, .context = context};
 
 	return allocator;
 }

@@ -38,16 +38,27 @@
 #define MG_ITEM_MAX_LENGTH 8192
 
 /*
- * Where a summary takes its memory.  allocate and resize may return NULL (the
- * caller then gets MG_OUT_OF_MEMORY) or not return at all (a server's error
- * exit); the summary stays releasable either way.  context is handed through.
+ * How memory is taken.  allocate and resize may return NULL (the caller then
+ * gets MG_OUT_OF_MEMORY) or not return at all (a server's error exit); the
+ * summary stays releasable either way.
+ *
+ * pause, where it is not NULL, is called after every thousand items or so that
+ * are read, written or sorted, and may not return either: so a server leaves
+ * what it was told to stop.
  */
-typedef struct MgAllocator
+typedef struct MgMethods
 {
 	void *(*allocate)(void *context, size_t size);
 	void *(*resize)(void *context, void *pointer, size_t size);
 	void (*release)(void *context, void *pointer);
-	void *context;
+	void (*pause)(void *context);
+} MgMethods;
+
+/* Where a summary takes its memory.  The methods outlive it; context is handed through to them. */
+typedef struct MgAllocator
+{
+	const MgMethods *methods;
+	void			*context;
 } MgAllocator;
 
 /* malloc, realloc, free. */

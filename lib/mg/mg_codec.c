@@ -22,23 +22,11 @@
  */
 #include "mg_internal.h"
 
-#include <stdlib.h>
 #include <string.h>
 
 #define VERSION 1
 #define FLAG_UNKNOWN 1
 #define VARINT_MAX 9 /* bytes of an integer below 2^63 */
-
-int
-mg_compare_bytes(const char *a, uint32_t a_length, const char *b, uint32_t b_length)
-{
-	uint32_t common = a_length < b_length ? a_length : b_length;
-	int		 order = common == 0 ? 0 : memcmp(a, b, common);
-
-	if (order != 0)
-		return order;
-	return (a_length > b_length) - (a_length < b_length);
-}
 
 /* ---- writing ---- */
 
@@ -62,59 +50,64 @@ typedef struct Selection
 	size_t	 bytes; /* sum of the items' lengths */
 } Selection;
 
-static int
-compare_items(const void *left, const void *right)
+/* Append the items of the counters that rank so. */
+static void
+select_ranked(const MgSummary *summary, const MgChoice *choice, int rank, Selection *selection)
 {
-	const MgItem *a = left, *b = right;
-
-	if (a->lower != b->lower)
-		return a->lower > b->lower ? -1 : 1;
-	return mg_compare_bytes(a->bytes, a->length, b->bytes, b->length);
+	for (uint32_t i = 0; i < summary->count; i++)
+	{
+		if (mg_choice_rank(choice, summary->lowers[i], mg_spared(summary, i)) == rank)
+			selection->items[selection->count++] = mg_item(summary, i);
+	}
 }
 
 /*
- * Of the counters equal to the boundary, as many stay as there is room for,
- * the first in canonical order: so it does not matter in which order they were
- * listed, and by which worker.
+ * Cut to so many items.  Of the counters equal to the boundary, as many stay
+ * as there is room for, the first in canonical order: so it does not matter in
+ * which order they were listed, and by which worker.
  */
 static MgStatus
-select_items(const MgSummary *summary, uint32_t limit, Selection *selection)
+select_some(const MgSummary *summary, uint32_t limit, Selection *selection)
 {
-	MgChoice choice = {.dropped = 0};
-	bool	 all = summary->count <= limit;
-	MgStatus status = all ? MG_OK : mg_choose(summary, limit, &choice);
-	uint32_t first_tie = summary->count;
-	MgItem	*items;
+	MgChoice choice;
+	MgStatus status = mg_choose(summary, limit, &choice);
+	uint32_t above;
 
 	if (status != MG_OK)
 		return status;
-	*selection = (Selection) {.error = summary->error + choice.dropped};
+	select_ranked(summary, &choice, 1, selection);
+	above = selection->count;
+	select_ranked(summary, &choice, 0, selection);
+	status = mg_sort(&summary->allocator, selection->items + above, selection->count - above);
+	selection->count = limit;
+	selection->error = summary->error + choice.dropped;
+	return status;
+}
+
+/* What a form of at most so many items keeps; the caller releases the items, whatever is returned. */
+static MgStatus
+select_items(const MgSummary *summary, uint32_t limit, Selection *selection)
+{
+	MgStatus status = MG_OK;
+
+	*selection = (Selection) {.error = summary->error};
 	if (summary->count == 0)
 		return MG_OK;
-	items = mg_allocate(&summary->allocator, summary->count * sizeof(MgItem));
-	if (items == NULL)
+	selection->items = mg_allocate(&summary->allocator, summary->count * sizeof(MgItem));
+	if (selection->items == NULL)
 		return MG_OUT_OF_MEMORY;
-	for (uint32_t i = 0; i < summary->count; i++)
+	if (summary->count > limit)
+		status = select_some(summary, limit, selection);
+	else
 	{
-		int rank = all ? 1 : mg_choice_rank(&choice, summary->lowers[i], mg_spared(summary, i));
-
-		if (rank < 0)
-			continue;
-		items[rank > 0 ? selection->count++ : --first_tie] = mg_item(summary, i);
+		for (uint32_t i = 0; i < summary->count; i++)
+			selection->items[selection->count++] = mg_item(summary, i);
 	}
-	if (!all)
-	{
-		uint32_t room = limit - selection->count;
-
-		qsort(items + first_tie, summary->count - first_tie, sizeof(MgItem), compare_items);
-		memmove(items + selection->count, items + first_tie, room * sizeof(MgItem));
-		selection->count = limit;
-	}
-	qsort(items, selection->count, sizeof(MgItem), compare_items);
-	for (uint32_t i = 0; i < selection->count; i++)
-		selection->bytes += items[i].length;
-	selection->items = items;
-	return MG_OK;
+	if (status == MG_OK)
+		status = mg_sort(&summary->allocator, selection->items, selection->count);
+	for (uint32_t i = 0; status == MG_OK && i < selection->count; i++)
+		selection->bytes += selection->items[i].length;
+	return status;
 }
 
 static unsigned char *
@@ -126,6 +119,7 @@ put_items(unsigned char *out, const MgSummary *summary, const Selection *selecti
 	{
 		const MgItem *item = &selection->items[i];
 
+		mg_pause(&summary->allocator, i);
 		out = put_varint(out, i == 0 ? item->lower : last - item->lower);
 		if (summary->known && selection->error > 0)
 			out = put_varint(out, item->upper - item->lower);
@@ -144,17 +138,16 @@ encode(const MgSummary *summary, MgForm form, size_t headroom, unsigned char **b
 {
 	uint32_t	   limit = (uint32_t) (form == MG_FINAL ? summary->k : mg_room(summary->k));
 	Selection	   selection;
-	unsigned char *out;
+	unsigned char *out = NULL;
 	MgStatus	   status = select_items(summary, limit, &selection);
 
-	if (status != MG_OK)
-		return status;
-	out = mg_allocate(&summary->allocator, headroom + 2 + 4 * VARINT_MAX +
-											   selection.count * (size_t) (2 * VARINT_MAX + 2) +
-											   selection.bytes);
-	if (out == NULL)
+	if (status == MG_OK)
+		out = mg_allocate(&summary->allocator, headroom + 2 + 4 * VARINT_MAX +
+												   selection.count * (size_t) (2 * VARINT_MAX + 2) +
+												   selection.bytes);
+	if (status == MG_OK && out == NULL)
 		status = MG_OUT_OF_MEMORY;
-	else
+	if (status == MG_OK)
 	{
 		*bytes = out;
 		out += headroom;
@@ -387,7 +380,10 @@ mg_from_items(const MgAllocator *allocator, int k, int64_t total, int64_t error,
 	*summary = NULL;
 	status = import_header(allocator, k, total, error, count, summary, &found);
 	for (int i = 0; status == MG_OK && i < count; i++)
+	{
+		mg_pause(allocator, (uint32_t) i);
 		status = import_item(*summary, &items[i], &found);
+	}
 	if (status == MG_OK)
 		status = import_check(*summary, &found);
 	return import_end(status, summary, found, problem);
@@ -411,11 +407,12 @@ import_all(MgReader *reader, MgSummary *summary, const char **problem)
 		}
 		if (!more)
 			break;
-		if (reader->left + 1 < reader->size && compare_items(&last, &item) >= 0)
+		if (reader->left + 1 < reader->size && mg_compare_items(&last, &item) >= 0)
 		{
 			*problem = "items are not in order";
 			return MG_CORRUPT;
 		}
+		mg_pause(&summary->allocator, summary->count);
 		status = import_item(summary, &item, problem);
 		if (status != MG_OK)
 			return status;

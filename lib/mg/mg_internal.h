@@ -24,6 +24,8 @@
 /* Items in memory are addressed by 32-bit offsets, and a server's allocations end at 1 GB. */
 #define MG_ARENA_MAX ((size_t) 0x3fffffff)
 
+#define MG_PAUSE_ITEMS 1024
+
 /*
  * The counters are parallel arrays, in the order in which they were listed:
  * a purge reads many lower bounds and moves few items.
@@ -158,17 +160,31 @@ extern void mg_make_unknown(MgSummary *summary);
 static inline void *
 mg_allocate(const MgAllocator *allocator, size_t size)
 {
-	return allocator->allocate(allocator->context, size);
+	return allocator->methods->allocate(allocator->context, size);
 }
 
 static inline void
 mg_release(const MgAllocator *allocator, void *pointer)
 {
 	if (pointer != NULL)
-		allocator->release(allocator->context, pointer);
+		allocator->methods->release(allocator->context, pointer);
 }
 
-/* Canonical order of items: by bytes, a prefix before what it begins. */
-extern int mg_compare_bytes(const char *a, uint32_t a_length, const char *b, uint32_t b_length);
+/* To be called for each item of a loop, with its number. */
+static inline void
+mg_pause(const MgAllocator *allocator, uint32_t number)
+{
+	if (number % MG_PAUSE_ITEMS == MG_PAUSE_ITEMS - 1 && allocator->methods->pause != NULL)
+		allocator->methods->pause(allocator->context);
+}
+
+/* ---- mg_sort.c ---- */
+
+/*
+ * The canonical order: highest lower bound first, ties by bytes, a prefix
+ * before what it begins.  Fast where the items nearly stand in it.
+ */
+extern int		mg_compare_items(const MgItem *a, const MgItem *b);
+extern MgStatus mg_sort(const MgAllocator *allocator, MgItem *items, uint32_t count);
 
 #endif /* MG_INTERNAL_H */

@@ -37,7 +37,8 @@ get_fixed(const unsigned char *in, int width)
 
 /* Write the first k items to out, or only measure them where out is NULL. */
 static MgStatus
-put_items(MgReader reader, int k, unsigned char *out, uint32_t *count, size_t *size)
+put_items(const MgAllocator *allocator, MgReader reader, int k, unsigned char *out, uint32_t *count,
+		  size_t *size)
 {
 	MgItem	 item;
 	bool	 found;
@@ -54,6 +55,7 @@ put_items(MgReader reader, int k, unsigned char *out, uint32_t *count, size_t *s
 			break;
 		if (item.length == 0)
 			continue;
+		mg_pause(allocator, *count);
 		if (out != NULL)
 		{
 			out = put_fixed(out, (uint64_t) item.lower, 8);
@@ -82,7 +84,7 @@ mg_murmur_encode(const MgAllocator *allocator, const void *native, size_t native
 		return MG_K_OUT_OF_RANGE;
 	status = mg_reader_open(&reader, native, native_size);
 	if (status == MG_OK)
-		status = put_items(reader, k, NULL, &count, &items_size);
+		status = put_items(allocator, reader, k, NULL, &count, &items_size);
 	if (status != MG_OK)
 		return status;
 	out = mg_allocate(allocator, headroom + HEADER_SIZE + items_size);
@@ -92,7 +94,7 @@ mg_murmur_encode(const MgAllocator *allocator, const void *native, size_t native
 	*size = headroom + HEADER_SIZE + items_size;
 	out = put_fixed(out + headroom, (uint64_t) k, 4);
 	out = put_fixed(out, count, 4);
-	return put_items(reader, k, out, &count, &items_size);
+	return put_items(allocator, reader, k, out, &count, &items_size);
 }
 
 /* One item of Murmur's bytes at *in; NULL in *problem if it is sound. */
@@ -162,7 +164,10 @@ mg_murmur_decode(const MgAllocator *allocator, const void *bytes, size_t size, M
 			found = "more items than a summary of this K can hold";
 	}
 	for (uint64_t i = 0; status == MG_OK && found == NULL && i < count; i++)
+	{
+		mg_pause(allocator, (uint32_t) i);
 		status = get_item(&in, end, *summary, &found);
+	}
 	if (status == MG_OK && found == NULL && in != end)
 		found = "bytes follow the last item";
 	if (found != NULL)

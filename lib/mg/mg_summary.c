@@ -33,7 +33,13 @@ malloc_release(void *context, void *pointer)
 	free(pointer);
 }
 
-const MgAllocator mg_malloc_allocator = {malloc_allocate, malloc_resize, malloc_release, NULL};
+static const MgMethods malloc_methods = {
+	.allocate = malloc_allocate,
+	.resize = malloc_resize,
+	.release = malloc_release,
+};
+
+const MgAllocator mg_malloc_allocator = {.methods = &malloc_methods};
 
 #define STRINGIFY_VALUE(x) #x
 #define STRINGIFY(x) STRINGIFY_VALUE(x)
@@ -117,7 +123,7 @@ mg_room(int k)
 static void *
 resize(MgSummary *summary, void *pointer, size_t size)
 {
-	return summary->allocator.resize(summary->allocator.context, pointer, size);
+	return summary->allocator.methods->resize(summary->allocator.context, pointer, size);
 }
 
 /* ---- the table ---- */
@@ -508,6 +514,7 @@ mg_merge(MgSummary *summary, const MgSummary *other)
 	{
 		MgItem item = mg_item(&view, i);
 
+		mg_pause(&summary->allocator, i);
 		status = merge_item(summary, item.bytes, item.length, item.lower, mg_spared(&view, i));
 	}
 	mg_view_close(other, &view);
@@ -530,6 +537,7 @@ mg_merge_bytes(MgSummary *summary, const void *bytes, size_t size)
 		status = mg_reader_next(&reader, &item, &found);
 		if (status != MG_OK || !found)
 			break;
+		mg_pause(&summary->allocator, (uint32_t) reader.left);
 		status = merge_item(summary, item.bytes, item.length, item.lower,
 							reader.known ? reader.error - (item.upper - item.lower) : 0);
 	}

@@ -96,7 +96,12 @@ short_release(void *context, void *pointer)
 	free(pointer);
 }
 
-static const MgAllocator short_allocator = {short_allocate, short_resize, short_release, NULL};
+static const MgMethods short_methods = {
+	.allocate = short_allocate,
+	.resize = short_resize,
+	.release = short_release,
+};
+static const MgAllocator short_allocator = {.methods = &short_methods};
 
 /* The expected status, unless memory ran out. */
 static bool

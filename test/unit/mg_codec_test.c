@@ -252,6 +252,58 @@ test_murmur_purge(void)
 	mg_free(summary);
 }
 
+static int pauses;
+
+static void
+count_pause(void *context)
+{
+	(void) context;
+	pauses++;
+}
+
+/* pauses so far, which begin anew; the status must be MG_OK. */
+static int
+pauses_of(MgStatus status)
+{
+	int result = status == MG_OK ? pauses : -1;
+
+	pauses = 0;
+	return result;
+}
+
+/* Whoever has to stop amid many items gets the chance. */
+static void
+test_pauses(void)
+{
+	enum
+	{
+		ITEMS = 5000
+	};
+	MgMethods	   methods = *mg_malloc_allocator.methods;
+	MgAllocator	   allocator = {.methods = &methods};
+	MgSummary	  *summary, *other;
+	unsigned char *bytes, *murmur;
+	size_t		   size, murmur_size;
+
+	methods.pause = count_pause;
+	mg_create(&allocator, ITEMS, &summary);
+	for (int i = 0; i < ITEMS; i++)
+		mg_add(summary, &i, sizeof(i), 1 + i % 7);
+	ok(pauses_of(mg_encode(summary, MG_FINAL, 0, &bytes, &size)) > 8, "sorting and encoding pause");
+	ok(pauses_of(mg_decode(&allocator, bytes, size, &other, NULL)) == 4, "decoding pauses");
+	ok(pauses_of(mg_merge_bytes(summary, bytes, size)) == 4, "merging bytes pauses");
+	ok(pauses_of(mg_merge(summary, other)) == 4, "merging pauses");
+	ok(pauses_of(mg_murmur_encode(&allocator, bytes, size, ITEMS, 0, &murmur, &murmur_size)) == 8,
+	   "Murmur's encoding pauses");
+	mg_free(other);
+	ok(pauses_of(mg_murmur_decode(&allocator, murmur, murmur_size, &other, NULL)) == 4,
+	   "Murmur's decoding pauses");
+	mg_free(other);
+	mg_free(summary);
+	free(bytes);
+	free(murmur);
+}
+
 int
 main(void)
 {
@@ -261,5 +313,6 @@ main(void)
 	test_refusals();
 	test_murmur();
 	test_murmur_purge();
+	test_pauses();
 	return done_testing();
 }

@@ -278,8 +278,12 @@ context_release(void *context, void *pointer)
 	free(block);
 }
 
-static const MgAllocator context_allocator = {context_allocate, context_resize, context_release,
-											  NULL};
+static const MgMethods context_methods = {
+	.allocate = context_allocate,
+	.resize = context_resize,
+	.release = context_release,
+};
+static const MgAllocator context_allocator = {.methods = &context_methods};
 
 /* Whichever allocation does not return: the summary is as before, and can be used and released. */
 static void
