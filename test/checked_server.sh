@@ -35,8 +35,10 @@ copy_checkout()
 {
 	rm -rf "$build/topk" "$log"
 	mkdir -p "$build/topk/build"
-	git ls-files -z --cached --others --exclude-standard Makefile extension lib/mg sql expected demo test |
+	git ls-files -z --cached --others --exclude-standard |
 		tar --create --null --files-from=- | tar --extract --no-same-owner --directory="$build/topk"
+	# The server's headers, where demo/install.sh had to bring them.
+	[ ! -d "$checkout/build/server-dev" ] || ln -s "$checkout/build/server-dev" "$build/topk/build/"
 	# The server's user writes here.
 	install -d -m 777 "$log"
 }
@@ -78,6 +80,8 @@ build_server()
 		cd "$build/source"
 		./configure --prefix="$build/server" --enable-debug --enable-cassert --without-readline --without-zlib \
 			CFLAGS='-O1 -g -fno-omit-frame-pointer' CPPFLAGS=-DUSE_VALGRIND
+		# First what the parallel make would not wait for.
+		make --silent -C src/backend generated-headers
 		make --silent --jobs="$(nproc)" install
 	) >"$build/server.log" 2>&1 || {
 		tail -n 20 "$build/server.log" >&2
