@@ -19,7 +19,7 @@ help:
 	@echo 'make install-daemons   install them and their systemd units, below prefix=/usr/local (DESTDIR=...)'
 	@echo 'make lambda.zip   the Lambda function as AWS takes it: build/lambda.zip'
 	@echo 'make demo         the whole path on real servers; INPUT=file.jsonl for events of your own'
-	@echo 'make check        every test; check-sql, check-docs, check-isolation, check-unit, check-fuzz, check-integration for some (ONLY=pattern)'
+	@echo 'make check        every test; check-style, check-unit, check-fuzz, check-sql, check-docs, check-isolation, check-integration for some (ONLY=pattern)'
 	@echo 'make soak         the long editions of the tests of exactly once (ONLY=pattern)'
 	@echo 'make check-pg17   the SQL tests on another PostgreSQL (13, 17, 18) in a root of the Debian that has it'
 	@echo 'make check-lambda-zip   build the Lambda function and run it in a root that has nothing else'
@@ -285,7 +285,7 @@ build/fuzz/seeds: test/fuzz/seeds.c $(FUZZ_SOURCES) $(FUZZ_HEADERS)
 
 # ---- running what is built ----
 
-check-sql check-docs check-isolation check-unit check-fuzz check-integration: check-%: all daemons unit-programs replay-programs
+check-style check-unit check-fuzz check-sql check-docs check-isolation check-integration: check-%: all daemons unit-programs replay-programs
 	@build/venv/bin/python test/run.py $* $(if $(ONLY),--only '$(ONLY)')
 
 check-lambda-zip: daemons lambda.zip
@@ -315,6 +315,6 @@ distclean: remove-downloads
 remove-downloads: clean
 	rm -rf build
 
-.PHONY: daemons install-daemons sbom lambda.zip unit unit-programs replay-programs fuzz fuzz-seeds check-sql check-docs check-isolation check-unit check-fuzz check-integration check-lambda-zip check-template check-asan check-valgrind check-pg13 check-pg17 check-pg18 run-bench remove-downloads
+.PHONY: daemons install-daemons sbom lambda.zip unit unit-programs replay-programs fuzz fuzz-seeds check-style check-unit check-fuzz check-sql check-docs check-isolation check-integration check-lambda-zip check-template check-asan check-valgrind check-pg13 check-pg17 check-pg18 run-bench remove-downloads
 
 endif

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """How fast topk's aggregates and functions are, beside count() and exact SQL.
 
-    bench/topk_speed.py [--scale FRACTION] [--runs N] [--only BUILD,MERGE,GROUPS,ADD]
+    bench/topk_speed.py [--scale FRACTION] [--runs N] [--only BUILD,MERGE,GROUPS,ADD] [--streams NAME,NAME]
 
 The statements that are compared take turns, and what is printed is the median
 of their times and its ratio to count(item) in the same run: machines are noisy,
@@ -163,6 +163,7 @@ def main():
     parser.add_argument("--scale", type=float, default=1, help="fraction of the rows, for a short trial")
     parser.add_argument("--runs", type=int, default=5, help="the median of so many")
     parser.add_argument("--only", default="build,merge,groups,add", help="some of build,merge,groups,add")
+    parser.add_argument("--streams", default="Zipf 1.1,Zipf 0.8,distinct", help="of build: %(default)s")
     options = parser.parse_args()
     rows, distinct_rows = int(ROWS * options.scale), int(DISTINCT_ROWS * options.scale)
     wanted = options.only.lower().split(",")
@@ -176,8 +177,10 @@ def main():
         connection.execute(f"CREATE STATISTICS groups ON (id / {SMALL_ROWS}), (id % {DAYS}) FROM zipf_11")
         connection.execute("ANALYZE zipf_11")
         if "build" in wanted:
-            tables["Zipf 0.8"] = streams.zipf(connection, "zipf_08", rows, 0.8)
-            tables["distinct"] = streams.distinct(connection, "all_distinct", distinct_rows)
+            make = {"Zipf 1.1": lambda: "zipf_11",
+                    "Zipf 0.8": lambda: streams.zipf(connection, "zipf_08", rows, 0.8),
+                    "distinct": lambda: streams.distinct(connection, "all_distinct", distinct_rows)}
+            tables = {name: make[name]() for name in options.streams.split(",")}
         for table in tables.values():
             connection.execute("SELECT pg_prewarm(%s)", [table])
         print(f"{rows:,} rows of Zipf's law over 1,000,000 items, {distinct_rows:,} distinct; "

@@ -188,3 +188,4 @@ python_packages demo/requirements.txt
 jars
 [ "$purpose" = demo ] || python_packages test/requirements.txt
 [ "$purpose" != coverage ] || python_packages test/requirements-coverage.txt
+case $purpose in check | coverage) python_packages demo/requirements-format.txt ;; esac

@@ -48,13 +48,14 @@ typedef struct RpcEntity
 
 typedef struct RpcCall
 {
-	RpcMethod		 method;
-	const RpcEntity *entities; /* one, or those of a ...Many in the request's order, duplicates too */
-	int				 count;
-	int64_t			 duration_seconds;		/* GetWindow, GetTrailing */
-	int64_t			 start_unix, end_unix;	/* GetRange */
-	bool			 fresh_read;
-	int64_t			 deadline; /* clock_milliseconds; the client's timeout, or the server's own */
+	RpcMethod method;
+	const RpcEntity
+		   *entities; /* one, or those of a ...Many in the request's order, duplicates too */
+	int		count;
+	int64_t duration_seconds;	  /* GetWindow, GetTrailing */
+	int64_t start_unix, end_unix; /* GetRange */
+	bool	fresh_read;
+	int64_t deadline; /* clock_milliseconds; the client's timeout, or the server's own */
 
 	/* for who answers: its own state, and what is called when the client gave up before the answer */
 	void *state;

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Runs the tests, all or the suites that are named, and counts them.
 
-    build/venv/bin/python test/run.py [--only PATTERN] [unit] [fuzz] [sql] [docs] [isolation] [integration]
+    build/venv/bin/python test/run.py [--only PATTERN] [style] [unit] [fuzz] [sql] [docs] [isolation] [integration]
 
 A suite is a function that runs its tests and reports each.  What failed is
 shown with what is needed to understand it; the last line is
@@ -44,6 +44,14 @@ class Tally:
             print(f"{'ok    ' if passed else 'not ok'}  {name}  ({seconds:.1f} s)", flush=True)
         if not passed:
             print(f"{detail.rstrip()}\n", flush=True)
+
+
+def style(tally, _stack, only):
+    """Every C file is as `make format` leaves it."""
+    sources = [path for folder in CHECKOUT.iterdir() if folder.name != "build" for path in sorted(folder.glob("**/*.[ch]"))]
+    output = run([CHECKOUT / "build" / "venv" / "bin" / "clang-format", "--dry-run", *sources])
+    passed = output.returncode == 0 and not output.stderr and sources
+    tally.report(f"style: {len(sources)} C files are formatted", passed, output.stderr[-4000:])
 
 
 def unit(tally, _stack, only):
@@ -174,7 +182,7 @@ def run(command, env=None):
     return subprocess.run(command, env=env, cwd=CHECKOUT, capture_output=True, text=True, errors="replace")
 
 
-SUITES = {suite.__name__: suite for suite in (unit, fuzz, sql, docs, isolation, integration)}
+SUITES = {suite.__name__: suite for suite in (style, unit, fuzz, sql, docs, isolation, integration)}
 
 
 def main():
