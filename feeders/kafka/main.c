@@ -4,6 +4,7 @@
  *
  * The only file here that ends the program.
  */
+#include <malloc.h>
 #include <stdbool.h>
 #include <stdlib.h>
 
@@ -108,6 +109,18 @@ run(const FeederConfig *config, const Log *log, Signals *signals)
 	return code;
 }
 
+/*
+ * Each of librdkafka's threads would have a heap of its own, from which what it read is freed by ours: what
+ * one has to spare no other can use, and a new consumer after a rebalance takes more.  Its responses, of
+ * megabytes, go back to the system when they are freed.
+ */
+static void
+bound_heap(void)
+{
+	mallopt(M_ARENA_MAX, 1);
+	mallopt(M_MMAP_THRESHOLD, 1024 * 1024);
+}
+
 int
 main(int argc, char **argv)
 {
@@ -116,6 +129,7 @@ main(int argc, char **argv)
 	Log			 log = {.fd = 2, .program = feeder_program.name};
 	int			 code = DAEMON_EXIT_FAILURE;
 
+	bound_heap();
 	switch (config_parse(argc, argv, &config))
 	{
 		case OPTIONS_RUN:
