@@ -1,0 +1,143 @@
+/*
+ * feeder_read.c
+ *	  Records from Kafka's client into the batch that is being filled.
+ *
+ * Must not know what an event looks like (lib/feed).
+ */
+#include <stdio.h>
+#include <string.h>
+
+#include "daemon/clock.h"
+#include "feeder_internal.h"
+
+void
+feeder_forget_messages(Feeder *feeder)
+{
+	for (size_t i = feeder->message_next; i < feeder->message_count; i++)
+		rd_kafka_message_destroy(feeder->messages[i]);
+	feeder->message_count = 0;
+	feeder->message_next = 0;
+}
+
+/* The headers of a message whose record was rejected: of others nobody needs them. */
+static bool
+feeder_keep_headers(Feeder *feeder, const rd_kafka_message_t *message)
+{
+	rd_kafka_headers_t *headers;
+	const char		   *name;
+	const void		   *value;
+	size_t				length;
+	bool				kept = true;
+
+	if (rd_kafka_message_headers(message, &headers) != RD_KAFKA_RESP_ERR_NO_ERROR)
+		return true;
+	for (size_t i = 0; kept && rd_kafka_header_get_all(headers, i, &name, &value, &length) ==
+								   RD_KAFKA_RESP_ERR_NO_ERROR;
+		 i++)
+		kept = feed_batch_keep_header(feeder->filling, name, strlen(name), value, length);
+	return kept;
+}
+
+static DaemonStatus
+feeder_take(Feeder *feeder, Partition *partition, const rd_kafka_message_t *message, int64_t now)
+{
+	rd_kafka_timestamp_type_t type;
+	int64_t					  time = rd_kafka_message_timestamp(message, &type);
+	FeedRecord				  record = {.position = message->offset,
+										.time = time >= 0 ? time : FEED_NO_TIME,
+										.key = message->key,
+										.key_length = message->key_len,
+										.payload = message->payload,
+										.payload_length = message->len};
+	int						  rejected = feed_batch_rejected_count(feeder->filling);
+	char					  name[16];
+
+	if (partition->shard == PARTITION_NO_SHARD)
+	{
+		snprintf(name, sizeof(name), "%d", partition->id);
+		partition->shard = feed_batch_shard(feeder->filling, name, partition->tip);
+	}
+	record.shard = partition->shard;
+	if (partition->shard == PARTITION_NO_SHARD || !feed_batch_take(feeder->filling, &record, now) ||
+		(feed_batch_rejected_count(feeder->filling) > rejected &&
+		 !feeder_keep_headers(feeder, message)))
+	{
+		log_error(feeder->log, "out of memory");
+		return DAEMON_FATAL;
+	}
+	partition->next = message->offset + 1;
+	return DAEMON_OK;
+}
+
+/* Where there was a position, records are missing: accepted by --on-lost-position=oldest. */
+static void
+feeder_lose_position(Feeder *feeder, const Partition *partition, const rd_kafka_message_t *message)
+{
+	log_warning(feeder->log,
+				"stored position is not in the topic any more, going on with the oldest record",
+				LOG_INTEGER("partition", partition->id), LOG_INTEGER("position", partition->tip),
+				LOG_TEXT("error", rd_kafka_message_errstr(message)));
+	feeder->lost = partition->id;
+	feeder_drop(feeder, "position lost");
+}
+
+static DaemonStatus
+feeder_message(Feeder *feeder, const rd_kafka_message_t *message, int64_t now)
+{
+	Partition *partition = partitions_find(&feeder->partitions, message->partition);
+
+	if (message->err == RD_KAFKA_RESP_ERR__PARTITION_EOF)
+	{
+		if (partition != NULL)
+			partition->drained = true;
+		return DAEMON_OK;
+	}
+	if (partition != NULL && consumer_position_lost(message) &&
+		feeder->config->on_lost_position == CONFIG_LOST_OLDEST)
+	{
+		feeder_lose_position(feeder, partition, message);
+		return DAEMON_OK;
+	}
+	if (message->err != RD_KAFKA_RESP_ERR_NO_ERROR)
+		return consumer_error(feeder->consumer, message);
+	if (partition == NULL)
+		return DAEMON_OK; /* read ahead of a partition that was taken from us */
+	if (message->offset < partition->next)
+		return DAEMON_OK; /* librdkafka before 2.4 repeats records after some resumes (4636) */
+	if (partition->end != PARTITION_NO_END && message->offset >= partition->end - 1)
+	{
+		partition->drained = true;
+		if (message->offset >= partition->end)
+			return DAEMON_OK;
+	}
+	return feeder_take(feeder, partition, message, now);
+}
+
+DaemonStatus
+feeder_read(Feeder *feeder)
+{
+	DaemonStatus status = DAEMON_OK;
+	int64_t		 now = clock_unix_milliseconds();
+	size_t		 taken;
+
+	if (feeder->message_next == feeder->message_count)
+		feeder->message_next = feeder->message_count = 0;
+	/* while paused only events come, and they must be heard even when the batch is full */
+	if (feeder->message_count <= READ_MAX && (feeder->message_count == 0 || feeder->paused))
+	{
+		if (!feeder->paused && feeder_filling_full(feeder))
+			return DAEMON_OK;
+		taken = consumer_read(feeder->consumer, feeder->messages + feeder->message_count, READ_MAX);
+		feeder->message_count += taken;
+		feeder->more = taken == READ_MAX;
+	}
+	while (status == DAEMON_OK && feeder->message_next < feeder->message_count &&
+		   !feeder_filling_full(feeder))
+	{
+		rd_kafka_message_t *message = feeder->messages[feeder->message_next++];
+
+		status = feeder_message(feeder, message, now);
+		rd_kafka_message_destroy(message);
+	}
+	return status;
+}
