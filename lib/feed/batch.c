@@ -157,13 +157,6 @@ feed_batch_shard(FeedBatch *batch, const char *name, int64_t from)
 	return batch->shard_count++;
 }
 
-void
-feed_batch_advance(FeedBatch *batch, int shard, int64_t to)
-{
-	if (batch->shards[shard].from != FEED_POSITION_NOT_KEPT)
-		batch->shards[shard].to = to;
-}
-
 /* ---- windows ---- */
 
 static int64_t
@@ -401,8 +394,11 @@ batch_reject(FeedBatch *batch, const FeedRecord *record, int64_t time, FeedReaso
 static bool
 batch_pass(FeedBatch *batch, const FeedRecord *record)
 {
+	FeedShard *shard = &batch->shards[record->shard];
+
 	batch->records++;
-	feed_batch_advance(batch, record->shard, record->position + 1);
+	if (shard->from != FEED_POSITION_NOT_KEPT)
+		shard->to = record->position + 1;
 	return true;
 }
 

@@ -166,9 +166,6 @@ extern bool feed_batch_keep_header(FeedBatch *batch, const char *name, size_t na
 extern bool feed_batch_refuse(FeedBatch *batch, const FeedRecord *record, FeedReason reason,
 							  const char *detail);
 
-/* Move a shard over positions that hold no records. */
-extern void feed_batch_advance(FeedBatch *batch, int shard, int64_t to);
-
 /* ---- what is in it ---- */
 
 extern FeedForm feed_batch_form(const FeedBatch *batch);
