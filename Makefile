@@ -127,8 +127,8 @@ FUNCTION = build/topk-lambda-feeder
 
 daemons: $(DAEMONS) $(FUNCTION)
 
-build/topk-kafka-feeder: $(call objects,obj,feeders/kafka lib/feed lib/daemon lib/mg)
-build/topk-lambda-feeder: $(call objects,obj,feeders/lambda lib/feed lib/daemon lib/mg) build/obj/feeders/lambda/kpl.pb-c.o
+build/topk-kafka-feeder: $(call objects,obj,feeders feeders/kafka lib/feed lib/daemon lib/mg)
+build/topk-lambda-feeder: $(call objects,obj,feeders feeders/lambda lib/feed lib/daemon lib/mg) build/obj/feeders/lambda/kpl.pb-c.o
 build/topk-ddb-sync: $(call objects,obj,ddb-sync lib/aws lib/daemon)
 
 $(DAEMONS) $(FUNCTION):
@@ -173,7 +173,7 @@ build/lambda.zip: build/lambda/bootstrap
 	cd $(<D) && python3 -m zipfile -c ../$(@F) $(<F)
 	@echo "$@: $$(stat -c %s $@) bytes"
 
-build/lambda/bootstrap: $(call objects,obj,feeders/lambda) build/obj/feeders/lambda/kpl.pb-c.o $(LAMBDA_PARTS) $(LAMBDA_LIBRARIES)/lib/libpq.a
+build/lambda/bootstrap: $(call objects,obj,feeders feeders/lambda) build/obj/feeders/lambda/kpl.pb-c.o $(LAMBDA_PARTS) $(LAMBDA_LIBRARIES)/lib/libpq.a
 	$(CC) -static-pie -Wl,--gc-sections,-z,relro,-z,now $(LDFLAGS) -o $@ $(filter %.o,$^) $(LAMBDA_PARTS) $(LAMBDA_LIBS) 2>$@.log || { cat $@.log >&2; exit 1; }
 	strip $@
 

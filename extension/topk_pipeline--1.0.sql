@@ -573,6 +573,31 @@ COMMENT ON FUNCTION topk_pipeline.count_duplicates IS 'internal: add to a pipeli
 /* ---- ingest ---- */
 
 /*
+ * A slot that holds 2^56 takes nothing more.  A batch adds no more than that
+ * to a window (lib/feed), so 63 slots together, of one window or of many, stay
+ * below 2^63, which no total may pass.  Where the total is not known, the
+ * highest count tells.
+ */
+CREATE FUNCTION topk_pipeline.is_full(summary topk_summary) RETURNS boolean
+LANGUAGE sql IMMUTABLE
+RETURN coalesce(topk_total(summary), (summary::jsonb #>> '{items,0,1}')::bigint, 0) >= 72057594037927936;
+COMMENT ON FUNCTION topk_pipeline.is_full IS 'internal: has a slot with this summary no room for more?';
+
+/* A feeder asks this after SQLSTATE TK002, and rejects what it has for these windows. */
+CREATE FUNCTION topk_pipeline.full_windows(pipeline text, keys text[], buckets bigint[])
+RETURNS TABLE (key text, bucket bigint)
+LANGUAGE sql STABLE SECURITY DEFINER
+SET plan_cache_mode = force_generic_plan
+BEGIN ATOMIC
+	SELECT DISTINCT s.key, s.bucket
+	  FROM (SELECT DISTINCT u.key COLLATE "C" AS key, u.bucket FROM unnest(keys, buckets) AS u (key, bucket)) AS w
+	  JOIN topk_pipeline.slot AS s ON s.bucket = w.bucket AND s.key = w.key
+	 WHERE s.pipeline_id = (SELECT p.pipeline_id FROM topk_pipeline.find(pipeline) AS p)
+	   AND topk_pipeline.is_full(s.summary);
+END;
+COMMENT ON FUNCTION topk_pipeline.full_windows IS 'those of these windows that have no room for more: their total is 2^56, or above';
+
+/*
  * Merge each summary into the first free slot of its window, else add a slot.
  * Slots are only taken when free, and new ones conflict with nothing, so this
  * waits for nobody, in whatever order the windows come.
@@ -591,14 +616,21 @@ DECLARE
 	slots		bigint[];
 	news		boolean;
 	merged		bigint;
+	full_place	bigint;
 BEGIN
-	SELECT array_agg(s.slot_id ORDER BY w.place), bool_or(s.changed_at IS NULL)
-	  INTO slots, news
+	SELECT array_agg(s.slot_id ORDER BY w.place), bool_or(s.changed_at IS NULL), min(w.place) FILTER (WHERE is_full(s.summary))
+	  INTO slots, news, full_place
 	  FROM unnest(keys, buckets) WITH ORDINALITY AS w (key, bucket, place)
-	  LEFT JOIN LATERAL (SELECT slot_id, changed_at FROM slot
+	  LEFT JOIN LATERAL (SELECT slot_id, changed_at, summary FROM slot
 						  WHERE pipeline_id = p.pipeline_id AND bucket = w.bucket AND key = w.key
 						  ORDER BY slot_id LIMIT 1
 							FOR UPDATE SKIP LOCKED) AS s ON true;
+	IF full_place IS NOT NULL THEN
+		RAISE EXCEPTION 'window % of key "%" is full', buckets[full_place], keys[full_place]
+			USING ERRCODE = 'TK002',
+				  DETAIL = 'Its total is 2^56, or above.',
+				  HINT = 'Leave out what belongs to the windows that topk_pipeline.full_windows() names.';
+	END IF;
 
 	UPDATE slot AS s
 	   SET summary = topk_merge(s.summary, w.summary),
@@ -676,7 +708,7 @@ BEGIN
 END
 $$;
 COMMENT ON FUNCTION topk_pipeline.ingest IS
-	'one batch: counts, source positions and rejected records, all or nothing; SQLSTATE TK001 when a position has moved';
+	'one batch: counts, source positions and rejected records, all or nothing; SQLSTATE TK001 when a position has moved, TK002 when a window is full';
 
 CREATE FUNCTION topk_pipeline.count_records(p topk_pipeline.pipeline,
 	keys text[], buckets bigint[], items text[], weights bigint[], fresh boolean[] DEFAULT '{}')
@@ -890,7 +922,7 @@ BEGIN
 	END IF;
 	WITH usable AS MATERIALIZED
 	(
-		SELECT r.rejected_id, e.*
+		SELECT r.rejected_id, e.*, bucket(p.name, e.at) AS bucket
 		  FROM rejected_record AS r,
 			   read_event(r.payload, r.event_time, item_path, key_path, weight_path, time_path, id_path) AS e
 		 WHERE r.pipeline = p.name AND (replay.reason IS NULL OR r.reason = replay.reason)
@@ -898,14 +930,21 @@ BEGIN
 		   AND e.at BETWEEN now() - p.retention_seconds * interval '1 second'
 						AND now() + p.max_ahead_seconds * interval '1 second'
 	),
+	closed AS MATERIALIZED
+	(
+		SELECT f.key, f.bucket
+		  FROM full_windows(p.name, ARRAY(SELECT u.key FROM usable AS u ORDER BY u.rejected_id),
+							ARRAY(SELECT u.bucket FROM usable AS u ORDER BY u.rejected_id)) AS f
+	),
 	taken AS
 	(
 		DELETE FROM rejected_record AS r USING usable AS u
 		 WHERE r.pipeline = p.name AND r.rejected_id = u.rejected_id
+		   AND (u.key, u.bucket) NOT IN (SELECT c.key, c.bucket FROM closed AS c)
 		RETURNING u.*
 	)
 	SELECT array_agg(t.key) AS keys, array_agg(t.item) AS items, array_agg(t.weight) AS weights,
-		   array_agg(t.id) AS ids, array_agg(bucket(p.name, t.at)) AS buckets, count(*) AS records
+		   array_agg(t.id) AS ids, array_agg(t.bucket) AS buckets, count(*) AS records
 	  INTO events
 	  FROM taken AS t;
 
@@ -1490,6 +1529,11 @@ BEGIN
 		OR import_window.bucket > topk_pipeline.bucket(p.name) THEN
 		RAISE EXCEPTION 'bucket % is past the retention or in the future', import_window.bucket
 			USING ERRCODE = 'invalid_parameter_value';
+	END IF;
+
+	IF is_full(summary) THEN
+		RAISE EXCEPTION 'total of the imported summary is 2^56, or above'
+			USING ERRCODE = 'numeric_value_out_of_range';
 	END IF;
 
 	/* claims wait, so the sequence can't be set back; and so do other imports */

@@ -78,6 +78,29 @@ SELECT records, topk_k(summary), topk_size(summary), topk_total(summary), topk_e
   FROM topk_pipeline.window_summary WHERE pipeline = 'ingest' AND key = 'many';
 SELECT slots - windows AS spare_slots FROM topk_pipeline.status WHERE pipeline = 'ingest';
 
+-- a window that holds 2^56 takes nothing more, whatever else is in the batch; one that holds less does
+INSERT INTO topk_pipeline.slot (pipeline_id, bucket, key, summary, records, last_ingest_at)
+SELECT p.pipeline_id, 20003, w.key, w.summary, 1, now()
+  FROM topk_pipeline.pipeline AS p,
+	   (VALUES ('full', topk_build('{a}', ARRAY[72057594037927936], 100)),
+			   ('brim', topk_build('{a}', ARRAY[9223372036854775807], 100)),
+			   ('room', topk_build('{a}', ARRAY[72057594037927935], 100)),
+			   ('murmur', topk_resize(topk_from_murmur(topk_to_murmur(topk_build('{a}', ARRAY[72057594037927936], 100), 100)), 100)))
+		 AS w (key, summary)
+ WHERE p.name = 'ingest';
+SELECT topk_pipeline.ingest('ingest', 'by hand', '{}', '{}', '{}', '{room,full}', '{20003,20003}', '{1,1}',
+							ARRAY[topk_build('{b}', '{1}', 100), topk_build('{b}', '{1}', 100)]);
+SELECT topk_pipeline.ingest_records('ingest', 'by hand', '{}', '{}', '{}', '{full-1}', ARRAY[now()], '{full}', '{20003}', '{b}', '{1}');
+\set VERBOSITY terse
+SELECT topk_pipeline.ingest('ingest', 'by hand', '{}', '{}', '{}', '{brim}', '{20003}', '{1}', ARRAY[topk_build('{b}', '{1}', 100)]);
+SELECT topk_pipeline.ingest('ingest', 'by hand', '{}', '{}', '{}', '{murmur}', '{20003}', '{1}', ARRAY[topk_build('{b}', '{1}', 100)]);
+\set VERBOSITY default
+SELECT topk_pipeline.ingest('ingest', 'by hand', '{}', '{}', '{}', '{room}', '{20003}', '{1}', ARRAY[topk_build('{b}', '{1}', 100)]);
+SELECT key, records FROM topk_pipeline.window_summary WHERE pipeline = 'ingest' AND bucket = 20003 ORDER BY key;
+SELECT * FROM topk_pipeline.full_windows('ingest', '{full,brim,room,murmur,nobody,full,global}', '{20003,20003,20003,20003,20003,20003,20000}')
+ ORDER BY key;
+SELECT * FROM topk_pipeline.full_windows('nobody', '{full}', '{20003}');
+
 -- a position can be set back, forward, or forgotten, by hand
 SELECT topk_pipeline.ingest('ingest', 'reset', '{0,1}', '{NULL,NULL}', '{10,20}', '{}', '{}', '{}', '{}');
 SELECT topk_pipeline.reset_position('ingest', 'reset', '0', 4);

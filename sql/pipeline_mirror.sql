@@ -164,4 +164,5 @@ SELECT key, topk_k(summary), topk_total(summary), topk_error(summary), item, low
 SELECT topk_pipeline.mirror_issued('import') >= 1000000 AS above;
 SELECT topk_pipeline.import_window('import', 'old', 1, '\x0200000000000000') AS added;
 SELECT topk_pipeline.import_window('import', 'early', 99999, '\x0200000000000000') AS added;
+SELECT topk_pipeline.import_window('import', 'much', topk_pipeline.bucket('import'), topk_to_murmur(topk_build('{a}', ARRAY[72057594037927936]), 2)) AS added;
 SELECT topk_pipeline.import_window('import', 'less', topk_pipeline.bucket('import'), topk_to_murmur(topk_build('{a,a,b}'), 2), total => 2) AS added;

@@ -89,6 +89,17 @@ SELECT * FROM topk_pipeline.replay('replay', 'times', '/e', event_time => '/at')
 SELECT topk_pipeline.bucket('replay') - bucket AS ago, records, summary FROM topk_pipeline.window_summary WHERE pipeline = 'replay' AND summary::text ~ 'rfc';
 ROLLBACK;
 
+-- what belongs to a full window stays
+BEGIN;
+INSERT INTO topk_pipeline.slot (pipeline_id, bucket, key, summary, records, last_ingest_at)
+SELECT p.pipeline_id, topk_pipeline.bucket(p.name), 'eu', topk_build('{a}', ARRAY[72057594037927936], 100), 1, now()
+  FROM topk_pipeline.pipeline AS p WHERE p.name = 'replay';
+SELECT pg_temp.reject('replay', 'window_full', 0, convert_to(format('{"entity_id":"%s","tenant":"%s"}', e, t), 'UTF8'))
+  FROM unnest('{a,b,c}'::text[], '{eu,us,eu}'::text[]) AS r (e, t);
+SELECT * FROM topk_pipeline.replay('replay', 'window_full', key => '/tenant');
+SELECT key, records FROM counted ORDER BY key;
+ROLLBACK;
+
 -- JSON Pointers
 SELECT pointer, topk_pipeline.pointer_path(pointer) FROM unnest('{"",/a,/a/b,/,/a~1b~0c,/~01,/0}'::text[]) AS pointer;
 SELECT * FROM topk_pipeline.replay('replay', entity => 'entity_id');

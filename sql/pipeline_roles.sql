@@ -27,7 +27,7 @@ SELECT DISTINCT relowner::regrole FROM pg_class WHERE relnamespace = 'topk_pipel
 -- as documented
 GRANT USAGE ON SCHEMA topk_pipeline TO regress_topk_writer, regress_topk_reader, regress_topk_mirror, regress_topk_operator;
 GRANT EXECUTE ON FUNCTION topk_pipeline.settings, topk_pipeline.positions, topk_pipeline.ingest, topk_pipeline.ingest_records,
-						  topk_pipeline.reset_position
+						  topk_pipeline.full_windows, topk_pipeline.reset_position
    TO regress_topk_writer;
 GRANT EXECUTE ON FUNCTION topk_pipeline.dead_letters, topk_pipeline.dead_letters_sent TO regress_topk_writer;
 GRANT EXECUTE ON FUNCTION topk_pipeline.top, topk_pipeline.top_keys, topk_pipeline.summary,
@@ -52,6 +52,7 @@ SELECT * FROM topk_pipeline.positions('roles', 'kafka:clicks', '{0}');
 SELECT topk_pipeline.ingest('roles', 'kafka:clicks', '{0}', '{NULL}', '{3}', '{global}', ARRAY[20000], '{2}',
 							ARRAY[summaries.topk_build('{a}', '{2}', 50)],
 							'{0}', '{2}', '{NULL}', '{invalid JSON}', '{NULL}', '{NULL}', '{NULL}');
+SELECT * FROM topk_pipeline.full_windows('roles', '{global}', '{20000}');
 SELECT topk_pipeline.reset_position('roles', 'kafka:clicks', '1', 5);
 SELECT topk_pipeline.dead_letters_sent('roles', 'kafka:clicks', '{0}', ARRAY[rejected_id])
   FROM topk_pipeline.dead_letters('roles', 'kafka:clicks', '{0}');

@@ -27,7 +27,8 @@ bool
 feeder_filling_full(const Feeder *feeder)
 {
 	return feed_batch_records(feeder->filling) >= feeder->config->batch_records ||
-		   feed_batch_bytes(feeder->filling) >= (size_t) feeder->config->batch_bytes;
+		   feed_batch_bytes(feeder->filling) >= (size_t) feeder->config->batch_bytes ||
+		   feed_batch_weight(feeder->filling) >= FEED_BATCH_WEIGHT_MAX;
 }
 
 bool
@@ -199,8 +200,8 @@ feeder_open(const FeederConfig *config, const FeedSettings *settings, Store *sto
 	gauges_open(&new->gauges, metrics, config);
 	new->lost = NOTHING_LOST;
 	backoff_init(&new->backoff, "PostgreSQL");
-	new->filling = feed_batch_create(settings, &config->fields, form);
-	new->sent = feed_batch_create(settings, &config->fields, form);
+	new->filling = feed_batch_create(settings, &config->fields, &store->full, form);
+	new->sent = feed_batch_create(settings, &config->fields, &store->full, form);
 	if (new->filling == NULL || new->sent == NULL)
 		goto no_memory;
 	if (dead_letters_open(config, log, &new->gauges, &new->letters) != DAEMON_OK ||

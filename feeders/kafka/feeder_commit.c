@@ -97,6 +97,20 @@ feeder_send_filling(Feeder *feeder)
 	return feeder_send(feeder);
 }
 
+/* A window is full: read again what is at hand, now to reject what belongs to it. */
+static DaemonStatus
+feeder_learn_full(Feeder *feeder)
+{
+	DaemonStatus status = store_find_full(feeder->store);
+
+	feeder->sent_state = SENT_UNRESOLVED; /* no call is under way */
+	if (status == DAEMON_OK)
+		feeder_drop(feeder, "a window is full");
+	else if (status == DAEMON_RETRY)
+		feeder_store_failed(feeder);
+	return status == DAEMON_FATAL ? DAEMON_FATAL : DAEMON_OK;
+}
+
 /* What follows from an outcome; PENDING is the caller's.  duplicates matters when it is COMMITTED. */
 static DaemonStatus
 feeder_outcome(Feeder *feeder, StoreOutcome outcome, int64_t duplicates)
@@ -117,6 +131,8 @@ feeder_outcome(Feeder *feeder, StoreOutcome outcome, int64_t duplicates)
 			feeder->sent_state = SENT_UNRESOLVED; /* no call is under way */
 			feeder_drop(feeder, "positions moved");
 			break;
+		case STORE_FULL:
+			return feeder_learn_full(feeder);
 		case STORE_FAILED:
 			feeder->sent_state = SENT_UNRESOLVED;
 			feeder_store_failed(feeder);

@@ -10,14 +10,12 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "../pipeline.h"
 #include "daemon/version.h"
 
 /* Error of topk_pipeline.ingest and ingest_records: a position is not the expected one. */
 #define STORE_SQLSTATE_MOVED "TK001"
 
-static const PgStatement statement_settings = {
-	"settings", "SELECT k, counters, window_seconds, retention_seconds, max_ahead_seconds, "
-				"summary_type::bigint FROM topk_pipeline.settings($1::text)"};
 static const PgStatement statement_positions = {
 	"positions",
 	"SELECT shard, \"position\" FROM topk_pipeline.positions($1::text, $2::text, $3::text[])"};
@@ -64,6 +62,7 @@ store_close(Store *store)
 		pg_session_close(store->session);
 	store->session = NULL;
 	feed_ingest_free(&store->ingest);
+	feed_full_windows_free(&store->full);
 }
 
 DaemonStatus
@@ -77,22 +76,7 @@ store_connect(Store *store)
 DaemonStatus
 store_settings(Store *store, FeedSettings *settings)
 {
-	PGresult	*result;
-	DaemonStatus status =
-		pg_call(store->session, &statement_settings, 1, &store->pipeline, NULL, NULL, &result);
-
-	if (status != DAEMON_OK)
-		return status;
-	*settings = (FeedSettings) {
-		.k = (int) pg_get_bigint(result, 0, 0),
-		.counters = (int) pg_get_bigint(result, 0, 1),
-		.window_seconds = pg_get_bigint(result, 0, 2),
-		.retention_seconds = pg_get_bigint(result, 0, 3),
-		.max_ahead_seconds = pg_get_bigint(result, 0, 4),
-		.summary_type = (uint32_t) pg_get_bigint(result, 0, 5),
-	};
-	PQclear(result);
-	return DAEMON_OK;
+	return pipeline_settings(store->session, store->pipeline, settings);
 }
 
 /* Call a function with pipeline, source and these shards. */
@@ -247,6 +231,14 @@ store_send(Store *store, FeedBatch *batch)
 				   store->ingest.lengths, store->ingest.formats);
 }
 
+static StoreOutcome
+store_refusal(const char *sqlstate)
+{
+	if (strcmp(sqlstate, STORE_SQLSTATE_MOVED) == 0)
+		return STORE_MOVED;
+	return strcmp(sqlstate, PIPELINE_SQLSTATE_FULL) == 0 ? STORE_FULL : STORE_FAILED;
+}
+
 StoreOutcome
 store_receive(Store *store, int64_t deadline, int64_t *duplicates)
 {
@@ -262,13 +254,18 @@ store_receive(Store *store, int64_t deadline, int64_t *duplicates)
 		case DAEMON_OK:
 			return finished ? STORE_COMMITTED : STORE_PENDING;
 		case DAEMON_RETRY:
-			return strcmp(pg_problem(store->session)->sqlstate, STORE_SQLSTATE_MOVED) == 0
-					   ? STORE_MOVED
-					   : STORE_FAILED;
+			return store_refusal(pg_problem(store->session)->sqlstate);
 		case DAEMON_FATAL:
 			break;
 	}
 	return STORE_FATAL;
+}
+
+DaemonStatus
+store_find_full(Store *store)
+{
+	return pipeline_find_full(store->session, store->log, store->pipeline, &store->ingest,
+							  &store->full);
 }
 
 /* How the stored positions of a batch's shards compare with the batch. */

@@ -17,12 +17,13 @@
 
 typedef struct Store
 {
-	const char *pipeline;
-	const char *source;
-	const Log  *log;
-	PgSettings	pg_settings;
-	PgSession  *session;
-	FeedIngest	ingest; /* parameters of the batch that was sent */
+	const char	   *pipeline;
+	const char	   *source;
+	const Log	   *log;
+	PgSettings		pg_settings;
+	PgSession	   *session;
+	FeedIngest		ingest; /* parameters of the batch that was sent */
+	FeedFullWindows full;	/* that take nothing more */
 } Store;
 
 typedef enum StoreOutcome
@@ -30,6 +31,7 @@ typedef enum StoreOutcome
 	STORE_PENDING, /* no answer yet */
 	STORE_COMMITTED,
 	STORE_MOVED,  /* the positions are not where the batch expected them; nothing applied */
+	STORE_FULL,	  /* a window has no room for more, see store_find_full; nothing applied */
 	STORE_FAILED, /* the cause is in pg_problem; perhaps committed: see store_resolve */
 	STORE_FATAL	  /* logged */
 } StoreOutcome;
@@ -93,6 +95,9 @@ extern DaemonStatus store_send(Store *store, FeedBatch *batch);
  * at all).  On COMMITTED *duplicates is how many of its records were seen before.
  */
 extern StoreOutcome store_receive(Store *store, int64_t deadline, int64_t *duplicates);
+
+/* After STORE_FULL: let store->full have the windows of the batch that are. */
+extern DaemonStatus store_find_full(Store *store);
 
 /*
  * After STORE_FAILED and a new connection: what became of the batch?  COMMITTED; PENDING

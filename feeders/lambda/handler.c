@@ -35,7 +35,8 @@ handler_open(Handler *handler, const FeederConfig *config, const Log *log, Runti
 									  .function = getenv("AWS_LAMBDA_FUNCTION_NAME"),
 									  .pipeline = config->pipeline}};
 	backoff_init(&handler->backoff, "PostgreSQL");
-	handler->batch = feed_batch_create(&store->settings, &config->fields, FEED_RECORDS);
+	handler->batch =
+		feed_batch_create(&store->settings, &config->fields, &store->full, FEED_RECORDS);
 	if (handler->batch != NULL)
 		return DAEMON_OK;
 	log_error(log, "out of memory");

@@ -9,6 +9,7 @@
 
 #include <string.h>
 
+#include "../pipeline.h"
 #include "daemon/clock.h"
 #include "daemon/version.h"
 
@@ -19,29 +20,16 @@
 #define STORE_PING_MS 500
 
 static const PgStatement statement_ping = {"ping", "SELECT"};
-static const PgStatement statement_settings = {
-	"settings", "SELECT k, counters, window_seconds, retention_seconds, max_ahead_seconds, "
-				"summary_type::bigint FROM topk_pipeline.settings($1::text)"};
 static const PgStatement statement_ingest = {"ingest_records", FEED_INGEST_RECORDS_SQL};
 
 static DaemonStatus
 read_settings(Store *store)
 {
-	PGresult	*result;
-	DaemonStatus status = pg_call(store->session, &statement_settings, 1, &store->config->pipeline,
-								  NULL, NULL, &result);
+	DaemonStatus status =
+		pipeline_settings(store->session, store->config->pipeline, &store->settings);
 
 	if (status != DAEMON_OK)
 		return status;
-	store->settings = (FeedSettings) {
-		.k = (int) pg_get_bigint(result, 0, 0),
-		.counters = (int) pg_get_bigint(result, 0, 1),
-		.window_seconds = pg_get_bigint(result, 0, 2),
-		.retention_seconds = pg_get_bigint(result, 0, 3),
-		.max_ahead_seconds = pg_get_bigint(result, 0, 4),
-		.summary_type = (uint32_t) pg_get_bigint(result, 0, 5),
-	};
-	PQclear(result);
 	if (store->config->k == 0 || store->config->k == store->settings.k)
 		return DAEMON_OK;
 	log_error(store->log, "the pipeline publishes another number of items",
@@ -77,6 +65,7 @@ store_close(Store *store)
 	pg_session_close(store->session);
 	store->session = NULL;
 	feed_ingest_free(&store->ingest);
+	feed_full_windows_free(&store->full);
 }
 
 /* At least a millisecond, because 0 means a default. */
@@ -150,6 +139,18 @@ store_prepare(Store *store, const char *source, FeedBatch *batch)
 	return feed_ingest_prepare(&store->ingest, store->config->pipeline, source, batch);
 }
 
+/* The batch is not kept: AWS delivers it again, then to be made without what the full windows can't take. */
+static DaemonStatus
+learn_full(Store *store, int64_t deadline)
+{
+	DaemonStatus status;
+
+	store->pg_settings.call_timeout_ms = milliseconds_until(deadline);
+	status = pipeline_find_full(store->session, store->log, store->config->pipeline, &store->ingest,
+								&store->full);
+	return status == DAEMON_FATAL ? DAEMON_FATAL : DAEMON_RETRY;
+}
+
 DaemonStatus
 store_ingest(Store *store, int64_t deadline, StoreCounts *counts)
 {
@@ -160,6 +161,9 @@ store_ingest(Store *store, int64_t deadline, StoreCounts *counts)
 	store->pg_settings.call_timeout_ms = milliseconds_until(deadline);
 	status = pg_call(store->session, &statement_ingest, ingest->count, ingest->values,
 					 ingest->lengths, ingest->formats, &result);
+	if (status == DAEMON_RETRY &&
+		strcmp(pg_problem(store->session)->sqlstate, PIPELINE_SQLSTATE_FULL) == 0)
+		return learn_full(store, deadline);
 	if (status != DAEMON_OK)
 		return status;
 	*counts = (StoreCounts) {.counted = pg_get_bigint(result, 0, 0),

@@ -35,6 +35,7 @@ typedef struct Store
 	PgSettings			pg_settings;
 	PgSession		   *session;
 	FeedIngest			ingest;
+	FeedFullWindows		full;	   /* that take nothing more */
 	bool				no_secret; /* the last try to connect ended before PostgreSQL was asked */
 	int64_t used_at; /* Unix milliseconds of the last answer: time goes on in a freeze */
 } Store;

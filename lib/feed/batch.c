@@ -36,11 +36,13 @@ typedef struct BatchWindow
 
 struct FeedBatch
 {
-	const FeedSettings *settings;
-	const FeedFields   *fields;
-	FeedForm			form;
-	int64_t				records;
-	size_t				bytes;
+	const FeedSettings	  *settings;
+	const FeedFields	  *fields;
+	const FeedFullWindows *full;
+	FeedForm			   form;
+	int64_t				   records;
+	int64_t				   weight;
+	size_t				   bytes;
 
 	BatchWindow *table;	  /* uthash */
 	FeedWindow	*windows; /* the same, as a list */
@@ -63,7 +65,8 @@ struct FeedBatch
 };
 
 FeedBatch *
-feed_batch_create(const FeedSettings *settings, const FeedFields *fields, FeedForm form)
+feed_batch_create(const FeedSettings *settings, const FeedFields *fields,
+				  const FeedFullWindows *full, FeedForm form)
 {
 	FeedBatch *batch = calloc(1, sizeof(*batch));
 
@@ -71,6 +74,7 @@ feed_batch_create(const FeedSettings *settings, const FeedFields *fields, FeedFo
 	{
 		batch->settings = settings;
 		batch->fields = fields;
+		batch->full = full;
 		batch->form = form;
 		batch->counted_end = &batch->counted;
 	}
@@ -108,6 +112,7 @@ feed_batch_reset(FeedBatch *batch)
 	batch->windows = NULL;
 	batch->last = NULL;
 	batch->records = 0;
+	batch->weight = 0;
 	batch->bytes = 0;
 	batch->shard_count = 0;
 	batch->rejected_count = 0;
@@ -201,9 +206,21 @@ batch_add_window(FeedBatch *batch, const BatchWindowId *id, size_t id_length, si
 	return window;
 }
 
-/* The window of an event, made if need be; NULL when out of memory. */
-static BatchWindow *
-batch_window(FeedBatch *batch, const FeedEvent *event)
+static FeedReason
+batch_refuse_full(const FeedBatch *batch, int64_t bucket, char detail[FEED_DETAIL_SIZE])
+{
+	char start[FEED_TIME_SIZE];
+
+	feed_time_format(bucket * batch->settings->window_seconds * 1000, start);
+	return feed_refuse(
+		FEED_WINDOW_FULL, detail,
+		"the window that begins at %s has no room for more: its total is 2^56, or above", start);
+}
+
+/* The window of an event, made if need be. */
+static FeedReason
+batch_find_window(FeedBatch *batch, const FeedEvent *event, BatchWindow **found,
+				  char detail[FEED_DETAIL_SIZE])
 {
 	BatchWindowId id;
 	size_t		  id_length = offsetof(BatchWindowId, key) + event->key_length;
@@ -213,16 +230,23 @@ batch_window(FeedBatch *batch, const FeedEvent *event)
 	if (window != NULL && window->public.bucket == id.bucket &&
 		window->public.key_length == event->key_length &&
 		memcmp(window->public.key, event->key, event->key_length) == 0)
-		return window;
-
+	{
+		*found = window;
+		return FEED_ACCEPTED;
+	}
 	memcpy(id.key, event->key, event->key_length);
 	/* NOLINTNEXTLINE(clang-analyzer-core.*): the used part of the id, and no more, is set and read */
 	HASH_FIND(hh, batch->table, &id, id_length, window);
+	if (window == NULL &&
+		feed_full_windows_have(batch->full, event->key, event->key_length, id.bucket))
+		return batch_refuse_full(batch, id.bucket, detail);
 	if (window == NULL)
 		window = batch_add_window(batch, &id, id_length, event->key_length);
-	if (window != NULL)
-		batch->last = window;
-	return window;
+	if (window == NULL)
+		return FEED_OUT_OF_MEMORY;
+	*found = window;
+	batch->last = window;
+	return FEED_ACCEPTED;
 }
 
 /* ---- records ---- */
@@ -323,16 +347,18 @@ static FeedReason
 batch_count(FeedBatch *batch, const FeedEvent *event, int64_t record_time,
 			char detail[FEED_DETAIL_SIZE])
 {
-	BatchWindow *window = batch_window(batch, event);
-	FeedReason	 reason;
+	BatchWindow *window = NULL;
+	FeedReason	 reason = batch_find_window(batch, event, &window, detail);
 
-	if (window == NULL)
-		return FEED_OUT_OF_MEMORY;
+	if (reason != FEED_ACCEPTED)
+		return reason;
 	reason = batch->form == FEED_SUMMARIES ? batch_add(batch, window->public.summary, event, detail)
 										   : batch_list(batch, &window->public, event, record_time);
-	if (reason == FEED_ACCEPTED)
-		window->public.records++;
-	return reason;
+	if (reason != FEED_ACCEPTED)
+		return reason;
+	window->public.records++;
+	batch->weight += event->weight;
+	return FEED_ACCEPTED;
 }
 
 /* The id that an event goes by: its own, else what the source calls the record. */
@@ -472,6 +498,12 @@ int64_t
 feed_batch_records(const FeedBatch *batch)
 {
 	return batch->records;
+}
+
+int64_t
+feed_batch_weight(const FeedBatch *batch)
+{
+	return batch->weight;
 }
 
 size_t

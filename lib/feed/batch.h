@@ -14,6 +14,7 @@
 #include <stdint.h>
 
 #include "feed/event.h"
+#include "feed/full_windows.h"
 #include "mg/mg.h"
 
 /* What the pipeline asks of those who feed it (topk_pipeline.settings). */
@@ -26,6 +27,9 @@ typedef struct FeedSettings
 	int64_t	 max_ahead_seconds; /* how far in the future an event may lie */
 	uint32_t summary_type;		/* OID of topk_summary */
 } FeedSettings;
+
+/* The weight with which a batch is full: as much as a window that is not full has room for (topk_pipeline.is_full). */
+#define FEED_BATCH_WEIGHT_MAX (INT64_C(1) << 56)
 
 /* In which form the counts of a batch go to the server. */
 typedef enum FeedForm
@@ -129,11 +133,11 @@ typedef struct FeedHeader
 typedef struct FeedBatch FeedBatch;
 
 /*
- * An empty batch.  settings and fields must outlive it.  NULL when out of
- * memory.
+ * An empty batch.  settings, fields and full, the windows that take nothing more, must outlive
+ * it, and may change while it is empty.  NULL when out of memory.
  */
 extern FeedBatch *feed_batch_create(const FeedSettings *settings, const FeedFields *fields,
-									FeedForm form);
+									const FeedFullWindows *full, FeedForm form);
 extern void		  feed_batch_free(FeedBatch *batch);
 
 /* Make it empty again. */
@@ -170,6 +174,7 @@ extern bool feed_batch_refuse(FeedBatch *batch, const FeedRecord *record, FeedRe
 
 extern FeedForm feed_batch_form(const FeedBatch *batch);
 extern int64_t	feed_batch_records(const FeedBatch *batch); /* counted and rejected */
+extern int64_t	feed_batch_weight(const FeedBatch *batch);	/* of all that is counted */
 extern size_t	feed_batch_bytes(const FeedBatch *batch);	/* memory that grows with the records */
 extern int		feed_batch_shard_count(const FeedBatch *batch);
 extern const FeedShard	  *feed_batch_shards(const FeedBatch *batch);

@@ -16,7 +16,7 @@
 #include "feed/reason.h"
 #include "feed/scan.h"
 
-/* The largest weight of one event: a total so can't overflow before millions of events carry it. */
+/* The largest weight of one event: a window so can't be full before 72,000 events carry it. */
 #define FEED_WEIGHT_MAX INT64_C(1000000000000)
 
 /* Longest key of a summary, in bytes: DynamoDB's limit for a partition key. */

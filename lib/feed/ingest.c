@@ -263,6 +263,15 @@ feed_ingest_prepare(FeedIngest *ingest, const char *pipeline, const char *source
 }
 
 void
+feed_ingest_windows(const FeedIngest *ingest, const char *values[2], int lengths[2])
+{
+	values[0] = ingest->arrays[INGEST_KEYS].data;
+	lengths[0] = (int) ingest->arrays[INGEST_KEYS].size;
+	values[1] = ingest->arrays[INGEST_BUCKETS].data;
+	lengths[1] = (int) ingest->arrays[INGEST_BUCKETS].size;
+}
+
+void
 feed_ingest_free(FeedIngest *ingest)
 {
 	for (int i = 0; i < FEED_INGEST_ARRAYS; i++)

@@ -52,6 +52,10 @@ typedef struct FeedIngest
  */
 extern bool feed_ingest_prepare(FeedIngest *ingest, const char *pipeline, const char *source,
 								FeedBatch *batch);
+
+/* The keys and the buckets that were prepared, binary, as parameters of topk_pipeline.full_windows. */
+extern void feed_ingest_windows(const FeedIngest *ingest, const char *values[2], int lengths[2]);
+
 extern void feed_ingest_free(FeedIngest *ingest);
 
 #endif /* FEED_INGEST_H */

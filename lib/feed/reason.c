@@ -30,6 +30,7 @@ static const char *const reason_codes[] = {
 	[FEED_BAD_ID] = "bad_id",
 	[FEED_OUTSIDE_RETENTION] = "outside_retention",
 	[FEED_TOO_FAR_IN_FUTURE] = "too_far_in_future",
+	[FEED_WINDOW_FULL] = "window_full",
 	[FEED_OUT_OF_MEMORY] = "out_of_memory",
 };
 

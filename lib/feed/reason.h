@@ -32,6 +32,7 @@ typedef enum FeedReason
 	FEED_BAD_ID,   /* missing, empty, too long, or neither a string nor an integer */
 	FEED_OUTSIDE_RETENTION,
 	FEED_TOO_FAR_IN_FUTURE,
+	FEED_WINDOW_FULL,  /* the total would come near what 64 bits hold */
 	FEED_OUT_OF_MEMORY /* no verdict on the event: try again later */
 } FeedReason;
 

@@ -74,10 +74,11 @@ take(const FeedFields *fields, FeedForm form, const uint8_t *data, size_t size)
 										  .summary_type = 1};
 	FeedRecord				  record = {
 					   .position = 5, .time = RECORD_TIME, .payload = data, .payload_length = size};
-	FeedBatch *batch = feed_batch_create(&settings, fields, form);
-	FeedIngest ingest = {0};
-	int64_t	   counted = 0;
-	int64_t	   listed = 0;
+	const FeedFullWindows none = {0};
+	FeedBatch			 *batch = feed_batch_create(&settings, fields, &none, form);
+	FeedIngest			  ingest = {0};
+	int64_t				  counted = 0;
+	int64_t				  listed = 0;
 
 	require(batch != NULL);
 	record.shard = feed_batch_shard(batch, "0", 5);

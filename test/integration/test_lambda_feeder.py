@@ -504,7 +504,7 @@ def role(database):
     name = f"role_{database.name}"
     database.query(f"CREATE ROLE {name} LOGIN PASSWORD 'geheim-1'")
     database.query(f"GRANT USAGE ON SCHEMA topk_pipeline TO {name}")
-    database.query(f"GRANT EXECUTE ON FUNCTION topk_pipeline.settings, topk_pipeline.ingest_records TO {name}")
+    database.query(f"GRANT EXECUTE ON FUNCTION topk_pipeline.settings, topk_pipeline.ingest_records, topk_pipeline.full_windows TO {name}")
     yield name
     database.query(f"DROP OWNED BY {name}; DROP ROLE {name}")
 

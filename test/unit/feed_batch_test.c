@@ -22,6 +22,7 @@ static const FeedSettings settings = {.k = 32,
 									  .summary_type = 0x01020304};
 static FeedFields		  fields;  /* entity and key */
 static FeedFields		  with_id; /* and id */
+static FeedFullWindows	  full;
 
 static bool
 take(FeedBatch *batch, int shard, int64_t position, int64_t time, const char *payload)
@@ -328,7 +329,7 @@ test_ingest_records(FeedBatch *batch)
 static void
 test_event_ids(void)
 {
-	FeedBatch		  *batch = feed_batch_create(&settings, &with_id, FEED_RECORDS);
+	FeedBatch		  *batch = feed_batch_create(&settings, &with_id, &full, FEED_RECORDS);
 	int				   shard = feed_batch_shard(batch, "s", FEED_POSITION_NOT_KEPT);
 	const FeedCounted *counted;
 
@@ -346,9 +347,34 @@ test_event_ids(void)
 }
 
 static void
+test_full_windows(FeedBatch *batch)
+{
+	int shard = feed_batch_shard(batch, "0", 0);
+
+	ok(feed_full_windows_add(&full, "k", 1, 20000) && feed_full_windows_add(&full, "k", 1, 20000) &&
+		   feed_full_windows_have(&full, "k", 1, 20000) &&
+		   !feed_full_windows_have(&full, "k", 1, 19999) &&
+		   !feed_full_windows_have(&full, "kk", 2, 20000),
+	   "a full window is known by key and bucket");
+	take(batch, shard, 0, NOW, "{\"e\":\"x\",\"t\":\"k\"}");
+	take(batch, shard, 1, NOW, "{\"e\":\"x\",\"t\":\"l\"}");
+	take(batch, shard, 2, NOW - DAY, "{\"e\":\"x\",\"t\":\"k\"}");
+	take(batch, shard, 3, NOW, "{\"e\":\"x\",\"t\":\"k\"}");
+	ok(counts(batch, "l", 20000, 1, 1) && counts(batch, "k", 19999, 1, 1) &&
+		   window(batch, "k", 20000) == NULL && feed_batch_weight(batch) == 2,
+	   "other windows take what belongs to them");
+	ok(feed_batch_rejected_count(batch) == 2 &&
+		   rejected_is(batch, 1, "3", FEED_WINDOW_FULL,
+					   "begins at 2024-10-04T00:00:00Z has no room"),
+	   "full: %s", feed_batch_rejected(batch)[1].detail);
+	feed_full_windows_free(&full);
+	ok(!feed_full_windows_have(&full, "k", 1, 20000), "all are forgotten");
+}
+
+static void
 run(FeedForm form, void (*const *tests)(FeedBatch *), size_t count)
 {
-	FeedBatch *batch = feed_batch_create(&settings, &fields, form);
+	FeedBatch *batch = feed_batch_create(&settings, &fields, &full, form);
 
 	for (size_t i = 0; i < count; i++)
 	{
@@ -366,8 +392,9 @@ run(FeedForm form, void (*const *tests)(FeedBatch *), size_t count)
 int
 main(void)
 {
-	static void (*const tests[])(FeedBatch *) = {test_windows, test_retention, test_rejected,
-												 test_ingest, test_nothing_is_cut};
+	static void (*const tests[])(FeedBatch *) = {test_windows,		  test_retention,
+												 test_rejected,		  test_ingest,
+												 test_nothing_is_cut, test_full_windows};
 	static void (*const tests_of_records[])(FeedBatch *) = {test_records, test_refused,
 															test_rejected, test_ingest_records};
 
