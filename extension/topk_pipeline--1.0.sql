@@ -1164,12 +1164,14 @@ LANGUAGE plpgsql IMMUTABLE
 SET search_path FROM CURRENT
 AS $$
 DECLARE
-	blanks		bigint;
+	blanks		bigint := 0;
 BEGIN
 	IF topk_error(summary) IS NULL THEN
 		RETURN NULL;
 	END IF;
-	blanks := (SELECT count(*) FROM topk_top(summary, k) AS t WHERE t.item = '');
+	IF topk_estimate(summary, '') > 0 THEN
+		blanks := (SELECT count(*) FROM topk_top(summary, k) AS t WHERE t.item = '');
+	END IF;
 	IF topk_size(summary) <= k AND blanks = 0 THEN
 		RETURN topk_error(summary);
 	END IF;
@@ -1232,76 +1234,92 @@ $$;
 COMMENT ON FUNCTION topk_pipeline.mirror_candidates IS
 	'internal: windows with a change or with an offer that is due, longest waiting first';
 
+CREATE FUNCTION topk_pipeline.mirror_value(summary topk_summary, k int, others int,
+	OUT value bytea, OUT items int, OUT left_out int)
+LANGUAGE plpgsql IMMUTABLE
+SET search_path FROM CURRENT
+AS $$
+BEGIN
+	value := topk_to_murmur(summary, k);
+	items := k;
+	left_out := 0;
+	IF octet_length(value) + others > 400 * 1024 - 400 THEN
+		items := items_that_fit(summary, k, others);
+		/* fewer items under the same K, which readers know */
+		left_out := get_byte(value, 4) + get_byte(value, 5) * 256 + get_byte(value, 6) * 65536 - items;
+		value := substring(value FROM 1 FOR 4) || substring(topk_to_murmur(summary, items) FROM 5);
+	END IF;
+END
+$$;
+COMMENT ON FUNCTION topk_pipeline.mirror_value IS
+	'internal: the value of a row, and of how many items at most, beside so many bytes of texts';
+
 /*
- * A slot that a writer has locked is read as it was last committed and stays
- * changed, so the window comes up again once the writer has committed.
+ * The locks on the slots come first: one that a writer has locked is read as it
+ * was last committed and stays changed, so the window comes up again once the
+ * writer has committed.  Only then, by a newer snapshot, are they read.
  */
-CREATE FUNCTION topk_pipeline.mirror_offer(p topk_pipeline.pipeline, key text, bucket bigint, asked_at timestamptz)
-RETURNS TABLE (version bigint, value bytea, total bigint, error bigint, ttl bigint, updated_at bigint, writer text, left_out int)
+CREATE FUNCTION topk_pipeline.mirror_offer(p topk_pipeline.pipeline, keys text[], buckets bigint[], asked_at timestamptz)
+RETURNS TABLE (key text, bucket bigint, version bigint, value bytea, total bigint, error bigint,
+	ttl bigint, updated_at bigint, writer text, left_out int)
 LANGUAGE plpgsql
 SET search_path FROM CURRENT
 AS $$
 #variable_conflict use_column
 DECLARE
 	open_for	CONSTANT interval := '1 minute';
-	state		topk_pipeline.mirror;
 	changed		bigint[];
-	since		timestamptz;
-	merged		topk_summary;
-	digest		bytea;
-	last_ingest	timestamptz;
-	fit			int;
 BEGIN
-	left_out := 0;
-	INSERT INTO mirror (pipeline_id, bucket, key, checked_at)
-	VALUES (p.pipeline_id, mirror_offer.bucket, mirror_offer.key, asked_at)
-		ON CONFLICT ON CONSTRAINT mirror_pkey DO UPDATE SET checked_at = excluded.checked_at
-	RETURNING * INTO state;
+	SELECT array_agg(s.slot_id) INTO changed
+	  FROM unnest(keys, buckets) AS c (key, bucket),
+		   LATERAL (SELECT l.slot_id FROM slot AS l
+					 WHERE l.pipeline_id = p.pipeline_id AND l.bucket = c.bucket AND l.key = c.key
+					   AND num_nonnulls(l.changed_at) = 1 /* by slot_window, not through all that changed */
+					   FOR UPDATE SKIP LOCKED) AS s;
 
-	SELECT array_agg(s.slot_id), min(s.changed_at) INTO changed, since
-	  FROM (SELECT slot_id, changed_at FROM slot
-			 WHERE pipeline_id = p.pipeline_id AND bucket = mirror_offer.bucket AND key = mirror_offer.key
-			   AND num_nonnulls(changed_at) = 1 /* by slot_window, not through all that changed */
-			   FOR UPDATE SKIP LOCKED) AS s;
+	RETURN QUERY
+	WITH looked_at AS MATERIALIZED
+	(
+		SELECT c.key, c.bucket, c.place, s.*, v.*, sha256(v.value) AS digest,
+			   CASE WHEN s.merged IS NOT NULL AND (m.due_at IS NULL AND m.mirrored_digest = sha256(v.value)) IS NOT TRUE
+					THEN nextval('mirror_version')
+			   END AS version
+		  FROM unnest(keys, buckets) WITH ORDINALITY AS c (key, bucket, place)
+		  LEFT JOIN mirror AS m ON m.pipeline_id = p.pipeline_id AND m.bucket = c.bucket AND m.key = c.key,
+			   LATERAL (SELECT topk_merge(l.summary) AS merged, max(l.last_ingest_at) AS last_ingest, min(l.changed_at) AS since
+						  FROM slot AS l
+						 WHERE l.pipeline_id = p.pipeline_id AND l.bucket = c.bucket AND l.key = c.key) AS s,
+			   LATERAL mirror_value(s.merged, p.k, octet_length(c.key) + octet_length(p.name)) AS v
+	),
+	kept AS
+	(
+		INSERT INTO mirror AS m (pipeline_id, bucket, key, checked_at, version, offered_digest, due_at, unmirrored_since)
+		SELECT p.pipeline_id, l.bucket, l.key, asked_at, l.version, l.digest, asked_at + open_for, l.since
+		  FROM looked_at AS l WHERE l.version IS NOT NULL
+			ON CONFLICT ON CONSTRAINT mirror_pkey
+			DO UPDATE SET checked_at = excluded.checked_at, version = excluded.version, offered_digest = excluded.offered_digest,
+				due_at = excluded.due_at, unmirrored_since = least(m.unmirrored_since, excluded.unmirrored_since)
+	),
+	as_before AS
+	(
+		UPDATE mirror AS m SET checked_at = asked_at FROM looked_at AS l
+		 WHERE m.pipeline_id = p.pipeline_id AND m.bucket = l.bucket AND m.key = l.key
+		   AND l.merged IS NOT NULL AND l.version IS NULL
+	),
+	gone AS
+	(
+		DELETE FROM mirror AS m USING looked_at AS l
+		 WHERE m.pipeline_id = p.pipeline_id AND m.bucket = l.bucket AND m.key = l.key AND l.merged IS NULL
+	)
+	SELECT l.key, l.bucket, l.version, l.value, topk_total(l.merged), absent_bound(l.merged, l.items),
+		   (l.bucket + 1) * p.window_seconds + p.retention_seconds, floor(extract(epoch FROM l.last_ingest))::bigint,
+		   p.writer::text, l.left_out
+	  FROM looked_at AS l WHERE l.version IS NOT NULL ORDER BY l.place;
+
 	UPDATE slot SET changed_at = NULL WHERE slot_id = ANY (changed);
-
-	SELECT topk_merge(s.summary), max(s.last_ingest_at) INTO merged, last_ingest
-	  FROM slot AS s
-	 WHERE s.pipeline_id = p.pipeline_id AND s.bucket = mirror_offer.bucket AND s.key = mirror_offer.key;
-	IF merged IS NULL THEN
-		/* no such window, or no more */
-		DELETE FROM mirror AS m
-		 WHERE m.pipeline_id = p.pipeline_id AND m.bucket = mirror_offer.bucket AND m.key = mirror_offer.key;
-		RETURN;
-	END IF;
-	value := topk_to_murmur(merged, p.k);
-	fit := p.k;
-	IF octet_length(value) + octet_length(mirror_offer.key) + octet_length(p.name) > 400 * 1024 - 400 THEN
-		fit := items_that_fit(merged, p.k, octet_length(mirror_offer.key) + octet_length(p.name));
-		/* fewer items under the same K, which readers know */
-		left_out := get_byte(value, 4) + get_byte(value, 5) * 256 + get_byte(value, 6) * 65536 - fit;
-		value := substring(value FROM 1 FOR 4) || substring(topk_to_murmur(merged, fit) FROM 5);
-	END IF;
-	digest := sha256(value);
-	IF state.due_at IS NULL AND state.mirrored_digest = digest THEN
-		RETURN;
-	END IF;
-
-	version := nextval('mirror_version');
-	UPDATE mirror AS m
-	   SET version = mirror_offer.version, offered_digest = digest,
-		   due_at = asked_at + open_for, unmirrored_since = least(m.unmirrored_since, since)
-	 WHERE m.pipeline_id = p.pipeline_id AND m.bucket = mirror_offer.bucket AND m.key = mirror_offer.key;
-
-	total := topk_total(merged);
-	error := absent_bound(merged, fit);
-	ttl := (mirror_offer.bucket + 1) * p.window_seconds + p.retention_seconds;
-	updated_at := floor(extract(epoch FROM last_ingest));
-	writer := p.writer;
-	RETURN NEXT;
 END
 $$;
-COMMENT ON FUNCTION topk_pipeline.mirror_offer IS 'internal: offer a window, unless its value is the one that is mirrored';
+COMMENT ON FUNCTION topk_pipeline.mirror_offer IS 'internal: offer windows, but for those whose value is the one that is mirrored';
 
 /*
  * Claims of one pipeline take turns, under the lock on its row.  checked_at
@@ -1325,8 +1343,9 @@ AS $$
 DECLARE
 	p			topk_pipeline.pipeline := find(mirror_claim.pipeline);
 	asked_at	timestamptz;
-	candidate	record;
-	looked		int;
+	keys		text[];
+	buckets		bigint[];
+	offered		int;
 	claimed		int := 0;
 BEGIN
 	/* a version that is stored elsewhere must not be issued again after a crash */
@@ -1336,16 +1355,14 @@ BEGIN
 	PERFORM FROM pipeline AS l WHERE l.pipeline_id = p.pipeline_id FOR NO KEY UPDATE;
 	asked_at := clock_timestamp();
 	LOOP
-		looked := 0;
-		FOR candidate IN
-			SELECT c.* FROM mirror_candidates(p.pipeline_id, asked_at, min_interval, max_windows - claimed) AS c
-		LOOP
-			looked := looked + 1;
-			RETURN QUERY SELECT candidate.key, candidate.bucket, o.*
-			  FROM mirror_offer(p, candidate.key, candidate.bucket, asked_at) AS o;
-			claimed := claimed + found::int;
-		END LOOP;
-		EXIT WHEN looked = 0 OR claimed >= max_windows;
+		SELECT array_agg(c.key ORDER BY c.place), array_agg(c.bucket ORDER BY c.place) INTO keys, buckets
+		  FROM mirror_candidates(p.pipeline_id, asked_at, min_interval, max_windows - claimed)
+			   WITH ORDINALITY AS c (bucket, key, place);
+		EXIT WHEN keys IS NULL;
+		RETURN QUERY SELECT * FROM mirror_offer(p, keys, buckets, asked_at);
+		GET DIAGNOSTICS offered = ROW_COUNT;
+		claimed := claimed + offered;
+		EXIT WHEN claimed >= max_windows;
 	END LOOP;
 END
 $$;
