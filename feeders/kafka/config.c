@@ -81,35 +81,9 @@ static const OptionSpec config_options[] = {
 			 "loss and go on with the oldest record there is",
 	 .offset = offsetof(FeederConfig, on_lost_position),
 	 .choices = config_lost_positions},
-	{.name = "entity-field",
-	 .environment = "TOPK_ENTITY_FIELD",
-	 .metavar = "POINTER",
-	 .initial = "/entity_id",
-	 .help = "JSON Pointer to the entity, a string",
-	 .offset = offsetof(FeederConfig, entity_field)},
-	{.name = "key-field",
-	 .environment = "TOPK_KEY_FIELD",
-	 .metavar = "POINTER",
-	 .help = "JSON Pointer to the key, a string (a tenant, a country), each with a summary of its "
-			 "own; by default all events have the key " FEED_KEY_DEFAULT,
-	 .offset = offsetof(FeederConfig, key_field)},
-	{.name = "weight-field",
-	 .environment = "TOPK_WEIGHT_FIELD",
-	 .metavar = "POINTER",
-	 .help = "JSON Pointer to the weight, a whole number; by default each event weighs 1",
-	 .offset = offsetof(FeederConfig, weight_field)},
-	{.name = "time-field",
-	 .environment = "TOPK_TIME_FIELD",
-	 .metavar = "POINTER",
-	 .help = "JSON Pointer to the event time, RFC 3339 or Unix milliseconds; by default the "
-			 "timestamp of the Kafka record",
-	 .offset = offsetof(FeederConfig, time_field)},
-	{.name = "id-field",
-	 .environment = "TOPK_ID_FIELD",
-	 .metavar = "POINTER",
-	 .help = "JSON Pointer to an id, a string or an integer, by which an event counts once however "
-			 "often and from whatever source it comes, within the pipeline's dedup TTL",
-	 .offset = offsetof(FeederConfig, id_field)},
+	FEED_FIELD_OPTIONS(FeederConfig, field_texts, "the timestamp of the Kafka record",
+					   ", a string or an integer, by which an event counts once however "
+					   "often and from whatever source it comes, within the pipeline's dedup TTL"),
 	{.name = "batch-records",
 	 .environment = "TOPK_BATCH_RECORDS",
 	 .metavar = "NUMBER",
@@ -161,15 +135,14 @@ const OptionsProgram feeder_program = {
 };
 
 static bool
-config_parse_pointer(const char *name, const char *text, FeedPointer *pointer)
+config_check_fields(FeederConfig *config)
 {
-	const char *problem;
+	const char *option;
+	const char *text;
+	const char *problem = feed_fields_parse(&config->field_texts, &config->fields, &option, &text);
 
-	if (text == NULL)
-		return true;
-	problem = feed_pointer_parse(text, pointer);
 	if (problem != NULL)
-		options_error(&feeder_program, name, "\"%s\" is not a JSON Pointer (RFC 6901): %s", text,
+		options_error(&feeder_program, option, "\"%s\" is not a JSON Pointer (RFC 6901): %s", text,
 					  problem);
 	return problem == NULL;
 }
@@ -179,11 +152,7 @@ config_check(FeederConfig *config)
 {
 	char problem[512];
 
-	if (!config_parse_pointer("entity-field", config->entity_field, &config->fields.entity) ||
-		!config_parse_pointer("key-field", config->key_field, &config->fields.key) ||
-		!config_parse_pointer("weight-field", config->weight_field, &config->fields.weight) ||
-		!config_parse_pointer("time-field", config->time_field, &config->fields.time) ||
-		!config_parse_pointer("id-field", config->id_field, &config->fields.id))
+	if (!config_check_fields(config))
 		return false;
 	if (config->dlq_topic != NULL && strcmp(config->dlq_topic, config->topic) == 0)
 	{
@@ -223,10 +192,6 @@ config_parse(int argc, char **argv, FeederConfig *config)
 void
 config_free(FeederConfig *config)
 {
-	feed_pointer_free(&config->fields.entity);
-	feed_pointer_free(&config->fields.key);
-	feed_pointer_free(&config->fields.weight);
-	feed_pointer_free(&config->fields.time);
-	feed_pointer_free(&config->fields.id);
+	feed_fields_free(&config->fields);
 	options_release(&feeder_program, config);
 }

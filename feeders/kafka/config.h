@@ -36,12 +36,8 @@ typedef struct FeederConfig
 	int			on_lost_position; /* ConfigLostPosition */
 
 	/* where the fields of an event lie, as JSON Pointers */
-	const char *entity_field;
-	const char *key_field;
-	const char *weight_field;
-	const char *time_field;
-	const char *id_field;
-	FeedFields	fields; /* the same, parsed */
+	FeedFieldTexts field_texts;
+	FeedFields	   fields; /* the same, parsed */
 
 	/* batches */
 	int64_t batch_records;

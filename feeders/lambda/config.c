@@ -35,36 +35,11 @@ static const OptionSpec config_options[] = {
 	 .offset = offsetof(FeederConfig, k),
 	 .minimum = MG_K_MIN,
 	 .maximum = MG_K_MAX},
-	{.name = "entity-field",
-	 .environment = "TOPK_ENTITY_FIELD",
-	 .metavar = "POINTER",
-	 .initial = "/entity_id",
-	 .help = "JSON Pointer to the entity, a string",
-	 .offset = offsetof(FeederConfig, entity_field)},
-	{.name = "key-field",
-	 .environment = "TOPK_KEY_FIELD",
-	 .metavar = "POINTER",
-	 .help = "JSON Pointer to the key, a string (a tenant, a country), each with a summary of its "
-			 "own; by default all events have the key " FEED_KEY_DEFAULT,
-	 .offset = offsetof(FeederConfig, key_field)},
-	{.name = "weight-field",
-	 .environment = "TOPK_WEIGHT_FIELD",
-	 .metavar = "POINTER",
-	 .help = "JSON Pointer to the weight, a whole number; by default each event weighs 1",
-	 .offset = offsetof(FeederConfig, weight_field)},
-	{.name = "time-field",
-	 .environment = "TOPK_TIME_FIELD",
-	 .metavar = "POINTER",
-	 .help = "JSON Pointer to the event time, RFC 3339 or Unix milliseconds; by default the time "
-			 "when the record arrived at Kinesis",
-	 .offset = offsetof(FeederConfig, time_field)},
-	{.name = "id-field",
-	 .environment = "TOPK_ID_FIELD",
-	 .metavar = "POINTER",
-	 .help = "JSON Pointer to an id that the producer gives the event, a string or an integer, by "
-			 "which it counts once however often it is sent; by default stream, shard and sequence "
-			 "number are its id",
-	 .offset = offsetof(FeederConfig, id_field)},
+	FEED_FIELD_OPTIONS(
+		FeederConfig, field_texts, "the time when the record arrived at Kinesis",
+		" that the producer gives the event, a string or an integer, by "
+		"which it counts once however often it is sent; by default stream, shard and "
+		"sequence number are its id"),
 	COMMON_DSN_OPTION(FeederConfig, common),
 	{.name = "password-file",
 	 .environment = "TOPK_PASSWORD_FILE",
@@ -126,15 +101,14 @@ const OptionsProgram feeder_program = {
 };
 
 static bool
-parse_pointer(const char *name, const char *text, FeedPointer *pointer)
+check_fields(FeederConfig *config)
 {
-	const char *problem;
+	const char *option;
+	const char *text;
+	const char *problem = feed_fields_parse(&config->field_texts, &config->fields, &option, &text);
 
-	if (text == NULL)
-		return true;
-	problem = feed_pointer_parse(text, pointer);
 	if (problem != NULL)
-		options_error(&feeder_program, name, "\"%s\" is not a JSON Pointer (RFC 6901): %s", text,
+		options_error(&feeder_program, option, "\"%s\" is not a JSON Pointer (RFC 6901): %s", text,
 					  problem);
 	return problem == NULL;
 }
@@ -172,13 +146,7 @@ check_password(const FeederConfig *config)
 static bool
 check(FeederConfig *config)
 {
-	FeedFields *fields = &config->fields;
-
-	if (!parse_pointer("entity-field", config->entity_field, &fields->entity) ||
-		!parse_pointer("key-field", config->key_field, &fields->key) ||
-		!parse_pointer("weight-field", config->weight_field, &fields->weight) ||
-		!parse_pointer("time-field", config->time_field, &fields->time) ||
-		!parse_pointer("id-field", config->id_field, &fields->id) || !check_password(config))
+	if (!check_fields(config) || !check_password(config))
 		return false;
 	if (config->runtime_address != NULL)
 		return true;
@@ -203,10 +171,6 @@ config_parse(int argc, char **argv, FeederConfig *config)
 void
 config_free(FeederConfig *config)
 {
-	feed_pointer_free(&config->fields.entity);
-	feed_pointer_free(&config->fields.key);
-	feed_pointer_free(&config->fields.weight);
-	feed_pointer_free(&config->fields.time);
-	feed_pointer_free(&config->fields.id);
+	feed_fields_free(&config->fields);
 	options_release(&feeder_program, config);
 }

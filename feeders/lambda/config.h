@@ -28,12 +28,8 @@ typedef struct FeederConfig
 	int64_t		k;		/* 0: whatever the pipeline has */
 
 	/* where the fields of an event lie, as JSON Pointers */
-	const char *entity_field;
-	const char *key_field;
-	const char *weight_field;
-	const char *time_field;
-	const char *id_field;
-	FeedFields	fields; /* the same, parsed */
+	FeedFieldTexts field_texts;
+	FeedFields	   fields; /* the same, parsed */
 
 	/* PostgreSQL's password */
 	const char *password_file;

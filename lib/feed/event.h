@@ -12,7 +12,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "feed/pointer.h"
+#include "feed/fields.h"
 #include "feed/reason.h"
 #include "feed/scan.h"
 
@@ -25,21 +25,8 @@
 /* Longest id of a record, in bytes: what an index of PostgreSQL takes with room to spare. */
 #define FEED_ID_MAX_LENGTH 1000
 
-/* The key of all events when no field is mapped to it. */
-#define FEED_KEY_DEFAULT "global"
-
 /* The time of a record that has none. */
 #define FEED_NO_TIME INT64_MIN
-
-/* Where the fields of an event lie; a pointer that is not set takes the default. */
-typedef struct FeedFields
-{
-	FeedPointer entity; /* always set */
-	FeedPointer key;	/* default: FEED_KEY_DEFAULT */
-	FeedPointer weight; /* default: 1 */
-	FeedPointer time;	/* default: the record's own time */
-	FeedPointer id;		/* default: none */
-} FeedFields;
 
 /* An event.  The strings point into the payload or belong to scan; they hold no NUL, and are not ended by one. */
 typedef struct FeedEvent
