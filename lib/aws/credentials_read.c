@@ -6,6 +6,7 @@
  */
 #include "aws/credentials_internal.h"
 
+#include <ctype.h>
 #include <errno.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -85,15 +86,40 @@ credentials_from_environment(Credentials *credentials, CredentialsKeys *keys)
 	return CREDENTIALS_FOUND;
 }
 
+static bool
+read_two_digits(const char *text, int limit, int *value)
+{
+	if (!isdigit((unsigned char) text[0]) || !isdigit((unsigned char) text[1]))
+		return false;
+	*value = (text[0] - '0') * 10 + text[1] - '0';
+	return *value < limit;
+}
+
+/* "+01:00" or "+0100", to its end. */
+static bool
+read_offset(const char *text, int *seconds)
+{
+	int			hours;
+	int			minutes;
+	const char *rest = text + 3;
+
+	if ((*text != '+' && *text != '-') || !read_two_digits(text + 1, 24, &hours))
+		return false;
+	if (*rest == ':')
+		rest++;
+	if (!read_two_digits(rest, 60, &minutes) || rest[2] != '\0')
+		return false;
+	*seconds = (*text == '-' ? -1 : 1) * (hours * 3600 + minutes * 60);
+	return true;
+}
+
 int64_t
 credentials_read_time(const char *text)
 {
 	struct tm	parts = {0};
 	const char *rest = strptime(text, "%Y-%m-%dT%H:%M:%S", &parts);
 	int64_t		seconds = rest != NULL ? (int64_t) timegm(&parts) : -1;
-	int			hours;
-	int			minutes;
-	int			sign;
+	int			offset;
 
 	if (seconds <= 0)
 		return 0;
@@ -101,11 +127,7 @@ credentials_read_time(const char *text)
 		rest += 1 + strspn(rest + 1, "0123456789");
 	if (strcmp(rest, "Z") == 0)
 		return seconds;
-	sign = *rest == '-' ? -1 : 1;
-	if ((*rest != '+' && *rest != '-') || (sscanf(rest + 1, "%2d:%2d", &hours, &minutes) != 2 &&
-										   sscanf(rest + 1, "%2d%2d", &hours, &minutes) != 2))
-		return 0;
-	return seconds - sign * (hours * 3600 + minutes * 60);
+	return read_offset(rest, &offset) ? seconds - offset : 0;
 }
 
 CredentialsAnswer
