@@ -211,6 +211,7 @@ unit-programs: $(UNIT_PROGRAMS)
 # Only what the library may stand on is linked.
 $(filter build/unit/mg_%,$(UNIT_PROGRAMS)): $(call objects,sanitized,lib/mg)
 $(filter build/unit/aws_%,$(UNIT_PROGRAMS)): $(call objects,sanitized,lib/aws lib/daemon)
+$(filter build/unit/sync_%,$(UNIT_PROGRAMS)): build/sanitized/ddb-sync/schedule.o
 $(filter build/unit/daemon_%,$(UNIT_PROGRAMS)): $(call objects,sanitized,lib/daemon)
 $(filter build/unit/lambda_%,$(UNIT_PROGRAMS)): $(LAMBDA_TESTED:%.c=build/sanitized/%.o) build/sanitized/feeders/lambda/kpl.pb-c.o $(call objects,sanitized,lib/feed lib/daemon lib/mg)
 $(filter build/unit/feed_%,$(UNIT_PROGRAMS)): $(call objects,sanitized,lib/feed lib/mg)
@@ -220,6 +221,7 @@ $(UNIT_PROGRAMS): build/unit/%: build/sanitized/test/unit/%.o
 	$(CC) $(SANITIZE) $(LDFLAGS) -o $@ $^ $(DAEMON_LIBS)
 
 build/sanitized/test/unit/lambda_%.o: DAEMON_CPPFLAGS += -Ifeeders/lambda
+build/sanitized/test/unit/sync_%.o: DAEMON_CPPFLAGS += -Iddb-sync
 
 build/sanitized/%.o: %.c
 	@mkdir -p $(@D)
