@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "dynamodb_call.h"
+#include "table.h"
 
 #define POLL_MS 500
 
@@ -51,22 +52,6 @@ text_of(const json_t *object, const char *name)
 	return text != NULL ? text : "";
 }
 
-/* Is this the attribute and the type of key number index? */
-static bool
-has_key(const json_t *table, size_t index, const char *name, const char *type)
-{
-	const json_t *schema = json_object_get(table, "KeySchema");
-	const json_t *definition;
-	size_t		  i;
-
-	if (strcmp(text_of(json_array_get(schema, index), "AttributeName"), name) != 0)
-		return false;
-	json_array_foreach (json_object_get(table, "AttributeDefinitions"), i, definition)
-		if (strcmp(text_of(definition, "AttributeName"), name) == 0)
-			return strcmp(text_of(definition, "AttributeType"), type) == 0;
-	return false;
-}
-
 /* OK with *active false: not yet. */
 static DaemonStatus
 look(Creation *creation, bool *active)
@@ -79,7 +64,7 @@ look(Creation *creation, bool *active)
 
 	table = json_object_get(answer, "Table");
 	*active = strcmp(text_of(table, "TableStatus"), "ACTIVE") == 0;
-	if (*active && (!has_key(table, 0, "pk", "S") || !has_key(table, 1, "sk", "N")))
+	if (*active && !table_has_keys(table))
 	{
 		log_error(creation->parts->log, "the table exists with other keys than pk (S) and sk (N)",
 				  LOG_TEXT("table", creation->parts->config->table),

@@ -23,13 +23,29 @@ await_answer(DynamoDb *dynamodb, Signals *signals, DynamoDbAnswer *answer)
 	return DAEMON_OK;
 }
 
-static DaemonStatus
-fail(const DynamoDb *dynamodb, const Log *log, const char *operation, const DynamoDbAnswer *answer)
+DaemonStatus
+dynamodb_fail(const DynamoDb *dynamodb, const Log *log, const char *operation,
+			  const DynamoDbAnswer *answer)
 {
 	log_error(log, "DynamoDB can not be used", LOG_TEXT("problem", answer->problem),
 			  LOG_TEXT("operation", operation), LOG_TEXT("table", dynamodb_table(dynamodb)),
 			  LOG_TEXT("hint", answer->hint));
 	return DAEMON_FATAL;
+}
+
+DaemonStatus
+dynamodb_ask(DynamoDb *dynamodb, Signals *signals, const Log *log, const char *operation,
+			 const json_t *request, DynamoDbAnswer *answer)
+{
+	char *body = json_dumps(request, JSON_COMPACT);
+
+	if (body == NULL)
+	{
+		log_error(log, "could not make the request", LOG_TEXT("problem", "out of memory"));
+		return DAEMON_FATAL;
+	}
+	dynamodb_start(dynamodb, operation, body, NULL);
+	return await_answer(dynamodb, signals, answer);
 }
 
 /* One try; RETRY also when it is worth another one, after *wait milliseconds (-1: there is to be none). */
@@ -38,18 +54,12 @@ try_call(DynamoDb *dynamodb, Backoff *backoff, Signals *signals, const Log *log,
 		 const char *operation, const json_t *request, const char *expected, json_t **answer,
 		 int *wait)
 {
-	char		  *body = json_dumps(request, JSON_COMPACT);
 	DynamoDbAnswer raw;
+	DaemonStatus   status = dynamodb_ask(dynamodb, signals, log, operation, request, &raw);
 
 	*wait = -1;
-	if (body == NULL)
-	{
-		log_error(log, "could not make the request", LOG_TEXT("problem", "out of memory"));
-		return DAEMON_FATAL;
-	}
-	dynamodb_start(dynamodb, operation, body, NULL);
-	if (await_answer(dynamodb, signals, &raw) != DAEMON_OK)
-		return DAEMON_RETRY;
+	if (status != DAEMON_OK)
+		return status;
 	if (expected != NULL && strcmp(raw.type, expected) == 0)
 		return DAEMON_OK;
 	switch (raw.verdict)
@@ -63,7 +73,7 @@ try_call(DynamoDb *dynamodb, Backoff *backoff, Signals *signals, const Log *log,
 			*wait = backoff_failed(backoff, log, raw.problem);
 			return DAEMON_RETRY;
 		default:
-			return fail(dynamodb, log, operation, &raw);
+			return dynamodb_fail(dynamodb, log, operation, &raw);
 	}
 }
 

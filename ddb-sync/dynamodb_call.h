@@ -10,6 +10,18 @@
 #include "dynamodb.h"
 
 /*
+ * One request and its answer, whatever that is, which lives until the next request.  RETRY: a stop was
+ * requested.  FATAL: logged.
+ */
+extern DaemonStatus dynamodb_ask(DynamoDb *dynamodb, Signals *signals, const Log *log,
+								 const char *operation, const json_t *request,
+								 DynamoDbAnswer *answer);
+
+/* Log an answer that only a person can mend: FATAL. */
+extern DaemonStatus dynamodb_fail(const DynamoDb *dynamodb, const Log *log, const char *operation,
+								  const DynamoDbAnswer *answer);
+
+/*
  * Wait for the answer to a request, whose reference is taken, and ask again while DynamoDB is away or throttles.
  *
  * OK: *answer is the caller's; NULL if DynamoDB answered the error named expected (which may be NULL).

@@ -11,6 +11,7 @@
 #include "daemon/notify.h"
 #include "mirror.h"
 #include "sync_internal.h"
+#include "table.h"
 
 /* How often a worker that waits for another one to end looks, and how long one that is to work once does. */
 #define STANDBY_MS 250
@@ -305,6 +306,14 @@ work(Sync *sync)
 	return writes_collect(&sync->writes);
 }
 
+/* Before the first row: a wrong table may take it in the place of another one. */
+static DaemonStatus
+check_table(Sync *sync)
+{
+	metrics_progress(sync->parts.metrics);
+	return table_check(&sync->parts, &sync->table_backoff, &sync->table_checked);
+}
+
 /* PostgreSQL failed: say so once, and wait.  What is under way may be a stranger's when it is back. */
 static void
 wait_after_failure(Sync *sync)
@@ -364,7 +373,7 @@ run_loop(Sync *sync)
 		status =
 			sync->locked && pg_session_connected(sync->parts.session) ? DAEMON_OK : take_lock(sync);
 		if (status == DAEMON_OK && sync->locked)
-			status = work(sync);
+			status = sync->table_checked ? work(sync) : check_table(sync);
 		else if (status == DAEMON_OK)
 			stand_by(sync);
 		if (status == DAEMON_RETRY)
@@ -425,6 +434,7 @@ sync_run(const SyncParts *parts)
 	DaemonStatus  status;
 
 	backoff_init(&sync.pg_backoff, "PostgreSQL");
+	backoff_init(&sync.table_backoff, "DynamoDB");
 	sync_metrics_init(&sync.metrics, parts->metrics, parts->credentials);
 	schedule_init(&sync.schedule, config->interval_ms);
 	writes_init(&sync.writes, parts->dynamodb, parts->log, &sync.metrics, config->pipeline);

@@ -26,6 +26,8 @@ typedef struct Sync
 	Writes		writes;
 	Schedule	schedule;
 	Backoff		pg_backoff;
+	Backoff		table_backoff;
+	bool		table_checked; /* it has the keys that it must have, as far as we may know */
 	SyncJob		job;
 	bool		locked; /* on this connection we are the one worker */
 	bool		standby_logged;

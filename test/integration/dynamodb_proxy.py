@@ -30,6 +30,7 @@ class DynamoDBProxy:
 
     secrets: of the access keys that may sign; expired: those of them that may no longer.
     forged: what was wrong with signatures.  throttled: the share of requests that is.
+    description: a fault for DescribeTable, which is not recorded and takes no other faults.
     """
 
     def __init__(self, target=None):
@@ -40,6 +41,7 @@ class DynamoDBProxy:
         self.expired = set()
         self.region = "us-east-1"
         self.forged = []
+        self.description = None
         self.throttled = 0
         self.server = ThreadingHTTPServer(("127.0.0.1", 0), self._handler())
         self.server.daemon_threads = True
@@ -83,6 +85,9 @@ class DynamoDBProxy:
             def do_POST(self):
                 self.body = self.rfile.read(int(self.headers["Content-Length"]))
                 request = SimpleNamespace(path=self.path, headers=dict(self.headers), body=self.body)
+                if self.headers.get("X-Amz-Target", "").endswith(".DescribeTable"):
+                    (proxy.description or proxy.refusal(request) or Handler.forward)(self)
+                    return
                 proxy.requests.append(request)
                 fault = proxy.faults.pop(0) if proxy.faults else proxy.refusal(request) or Handler.forward
                 fault(self)

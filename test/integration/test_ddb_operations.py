@@ -6,6 +6,7 @@ import struct
 import pytest
 from confluent_kafka import Producer
 
+from dynamodb_proxy import SERVICE_ERROR, error, gateway_error, server_error, throttle
 from ddb import DAY, PIPELINE, RETENTION, TODAY, encode, version
 
 MURMUR = {"ver": {"N": "12345"}, "ttl": {"N": "1"}}
@@ -50,8 +51,27 @@ def test_a_table_with_other_keys_is_refused(sync, dynamodb, keys):
         sync.ingest({"a": 1}, TODAY - 1)
         done = sync.run("--ddb-table", name)
         assert done.status == 1 and re.search("level=error .*hint=\"the table must have the partition key pk \\(S\\)", done.log)
+        assert dynamodb.client().scan(TableName=name)["Count"] == 0
     finally:
         dynamodb.delete_table(name)
+
+
+def test_a_table_that_may_not_be_described_is_written_all_the_same(sync, proxy):
+    proxy.description = error(400, SERVICE_ERROR + "AccessDeniedException", "not authorized to perform: dynamodb:DescribeTable")
+    sync.ingest({"a": 1})
+    done = sync.once(endpoint=proxy.endpoint)
+    assert re.search("level=info .*keys are not checked.*dynamodb:DescribeTable", done.log)
+    assert sync.counts() == {"a": 1}
+
+
+def test_a_table_that_can_not_be_described_yet_is_waited_for(sync, proxy):
+    failures = iter([throttle, server_error, gateway_error])
+    proxy.description = lambda handler: next(failures, type(handler).forward)(handler)
+    sync.ingest({"a": 1})
+    worker = sync.start(endpoint=proxy.endpoint)
+    sync.shows({"a": 1})
+    assert next(failures, None) is None
+    assert worker.terminate() == 0
 
 
 # ---- --import ----

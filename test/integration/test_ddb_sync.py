@@ -172,8 +172,30 @@ def test_a_throttled_row_holds_up_no_other(sync, proxy):
 def test_a_wrong_clock_is_corrected(sync, proxy, off):
     sync.ingest({"a": 1})
     done = sync.once(endpoint=proxy.endpoint, **clock(off))
+    assert sync.counts() == {"a": 1} and len(proxy.requests) == 1  # the look at the table was refused, and repeated
+    assert len(re.findall("level=warning .*clock is wrong", done.log)) == 1
+
+
+@pytest.mark.parametrize("off", ["+1d", "-1d"])
+def test_a_wrong_clock_is_corrected_by_a_row_too(sync, proxy, off):
+    proxy.description = error(400, SERVICE_ERROR + "AccessDeniedException")
+    sync.ingest({"a": 1})
+    done = sync.once(endpoint=proxy.endpoint, **clock(off))
     assert sync.counts() == {"a": 1} and len(proxy.requests) == 2
     assert len(re.findall("level=warning .*clock is wrong", done.log)) == 1
+
+
+def test_a_window_with_nothing_but_the_empty_item(sync):
+    """The row can't hold it: it is empty, and says how much is not in it."""
+    sync.ingest({"": 5})
+    sync.once()
+    row = sync.row()
+    assert decode(row["v"]["B"]) == (32, [])
+    assert (row["total"], row["error"]) == ({"N": "5"}, {"N": "5"})
+    assert sync.run("--verify").status == 0
+    sync.ingest({"": 5, "a": 1})
+    sync.once()
+    assert sync.counts() == {"a": 1} and sync.row()["error"] == {"N": "10"}
 
 
 def test_killed_between_put_and_done(sync, proxy):

@@ -340,6 +340,7 @@ def test_credentials_are_not_logged_even_if_dynamodb_repeats_them(connect, datab
     """AWS shows the request as it should have been signed, with its headers."""
     ingest_one(database)
     with DynamoDBProxy(dynamodb.endpoint) as proxy:
+        proxy.secrets["AKIDEXAMPLE"] = SECRET_KEY
         proxy.faults.append(error(400, "com.amazon.coral.service#InvalidSignatureException",
                                   "The request signature we calculated does not match the signature you provided.\n\n"
                                   "The Canonical String for this request should have been\n"
