@@ -286,11 +286,13 @@ NO_EVENT = {
 def test_a_record_that_can_not_be_used_is_kept_and_its_neighbours_are_counted(feed):
     """One after the other between two good ones, and then all together once more."""
     function = feed.start()
-    expected, whole, events = Counter(), set(), []
+    expected, nameless, whole, events = Counter(), Counter(), set(), []
     for number, (name, (spoil, reason)) in enumerate(POISON.items()):
         sequence = FIRST_SEQUENCE + 10 * number
         poison = spoil(kinesis_record({"entity_id": "poison"}, sequence + 1))
         expected[reason] += 1
+        if reason == "bad_id" or not isinstance(poison, dict) or not isinstance(poison.get("kinesis"), dict):
+            nameless[reason] += 1
         if reason == "bad_record":
             whole.add(json.dumps(poison))
         events.append(kinesis_event(kinesis_record({"entity_id": "good"}, sequence), poison,
@@ -307,6 +309,7 @@ def test_a_record_that_can_not_be_used_is_kept_and_its_neighbours_are_counted(fe
     # delivered again: only those without an id are kept twice
     assert function.invoke(kinesis_event(*(record for event in events for record in event["Records"]))) == SUCCESS
     assert feed.counted() == Counter(good=2 * len(POISON))
+    assert Counter(row[3] for row in feed.rejected()) == expected + nameless
 
 
 def test_what_is_no_event_of_kinesis_is_an_error(feed):
