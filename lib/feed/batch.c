@@ -217,9 +217,9 @@ batch_refuse_full(const FeedBatch *batch, int64_t bucket, char detail[FEED_DETAI
 		"the window that begins at %s has no room for more: its total is 2^56, or above", start);
 }
 
-/* The window of an event, made if need be. */
-static FeedReason
-batch_find_window(FeedBatch *batch, const FeedEvent *event, BatchWindow **found,
+/* The window of an event, made if need be; NULL with a *reason. */
+static BatchWindow *
+batch_find_window(FeedBatch *batch, const FeedEvent *event, FeedReason *reason,
 				  char detail[FEED_DETAIL_SIZE])
 {
 	BatchWindowId id;
@@ -230,23 +230,23 @@ batch_find_window(FeedBatch *batch, const FeedEvent *event, BatchWindow **found,
 	if (window != NULL && window->public.bucket == id.bucket &&
 		window->public.key_length == event->key_length &&
 		memcmp(window->public.key, event->key, event->key_length) == 0)
-	{
-		*found = window;
-		return FEED_ACCEPTED;
-	}
+		return window;
 	memcpy(id.key, event->key, event->key_length);
 	/* NOLINTNEXTLINE(clang-analyzer-core.*): the used part of the id, and no more, is set and read */
 	HASH_FIND(hh, batch->table, &id, id_length, window);
 	if (window == NULL &&
 		feed_full_windows_have(batch->full, event->key, event->key_length, id.bucket))
-		return batch_refuse_full(batch, id.bucket, detail);
+	{
+		*reason = batch_refuse_full(batch, id.bucket, detail);
+		return NULL;
+	}
 	if (window == NULL)
 		window = batch_add_window(batch, &id, id_length, event->key_length);
 	if (window == NULL)
-		return FEED_OUT_OF_MEMORY;
-	*found = window;
-	batch->last = window;
-	return FEED_ACCEPTED;
+		*reason = FEED_OUT_OF_MEMORY;
+	else
+		batch->last = window;
+	return window;
 }
 
 /* ---- records ---- */
@@ -347,10 +347,10 @@ static FeedReason
 batch_count(FeedBatch *batch, const FeedEvent *event, int64_t record_time,
 			char detail[FEED_DETAIL_SIZE])
 {
-	BatchWindow *window = NULL;
-	FeedReason	 reason = batch_find_window(batch, event, &window, detail);
+	FeedReason	 reason = FEED_ACCEPTED;
+	BatchWindow *window = batch_find_window(batch, event, &reason, detail);
 
-	if (reason != FEED_ACCEPTED)
+	if (window == NULL)
 		return reason;
 	reason = batch->form == FEED_SUMMARIES ? batch_add(batch, window->public.summary, event, detail)
 										   : batch_list(batch, &window->public, event, record_time);
