@@ -1158,29 +1158,26 @@ $$;
 COMMENT ON FUNCTION topk_pipeline.mirror_lock IS
 	'become the one mirror worker of a pipeline until the session ends; false if there is one; call it once a session';
 
-/* The (k + 1)th item counts unless the empty one, which is left out, made room for it. */
+/*
+ * Cut to k items, a summary knows: looking at all that it holds takes ten times
+ * as long.  It has to, where the cut is not the list: when the empty item, which
+ * is left out, made room for the (k + 1)th, or the cut took others away.
+ */
 CREATE FUNCTION topk_pipeline.absent_bound(summary topk_summary, k int) RETURNS bigint
-LANGUAGE plpgsql IMMUTABLE
-SET search_path FROM CURRENT
-AS $$
-DECLARE
-	blanks		bigint := 0;
-BEGIN
-	IF topk_error(summary) IS NULL THEN
-		RETURN NULL;
-	END IF;
-	IF topk_estimate(summary, '') > 0 THEN
-		blanks := (SELECT count(*) FROM topk_top(summary, k) AS t WHERE t.item = '');
-	END IF;
-	IF topk_size(summary) <= k AND blanks = 0 THEN
-		RETURN topk_error(summary);
-	END IF;
-	RETURN (SELECT greatest(topk_error(summary), max(t.upper_bound))
-			  FROM topk_top(summary, topk_k(summary))
-				   WITH ORDINALITY AS t (item, estimate, lower_bound, upper_bound, place)
-			 WHERE t.place > k + blanks OR t.item = '');
-END
-$$;
+LANGUAGE sql IMMUTABLE
+RETURN CASE
+	WHEN topk_error(summary) IS NULL THEN NULL
+	WHEN topk_estimate(summary, '') = 0 AND topk_size(summary) <= k THEN topk_error(summary)
+	ELSE (SELECT CASE
+			WHEN topk_estimate(summary, '') = 0 AND topk_to_murmur(c.cut, k) = topk_to_murmur(summary, k) THEN topk_error(c.cut)
+			ELSE (SELECT greatest(topk_error(summary), max(t.upper_bound))
+					FROM topk_top(summary, topk_k(summary))
+						 WITH ORDINALITY AS t (item, estimate, lower_bound, upper_bound, place)
+				   WHERE t.item = ''
+					  OR t.place > k + (SELECT count(*) FROM topk_top(summary, k) AS b WHERE b.item = ''))
+			END
+			FROM (SELECT topk_resize(summary, least(k, topk_k(summary))) AS cut OFFSET 0) AS c)
+END;
 COMMENT ON FUNCTION topk_pipeline.absent_bound IS
 	'internal: no item weighs more that is not among the first k, the empty one left out; null if unknown';
 
@@ -1234,23 +1231,21 @@ $$;
 COMMENT ON FUNCTION topk_pipeline.mirror_candidates IS
 	'internal: windows with a change or with an offer that is due, longest waiting first';
 
-CREATE FUNCTION topk_pipeline.mirror_value(summary topk_summary, k int, others int,
-	OUT value bytea, OUT items int, OUT left_out int)
-LANGUAGE plpgsql IMMUTABLE
-SET search_path FROM CURRENT
-AS $$
-BEGIN
-	value := topk_to_murmur(summary, k);
-	items := k;
-	left_out := 0;
-	IF octet_length(value) + others > 400 * 1024 - 400 THEN
-		items := items_that_fit(summary, k, others);
-		/* fewer items under the same K, which readers know */
-		left_out := get_byte(value, 4) + get_byte(value, 5) * 256 + get_byte(value, 6) * 65536 - items;
-		value := substring(value FROM 1 FOR 4) || substring(topk_to_murmur(summary, items) FROM 5);
-	END IF;
-END
-$$;
+/* Fewer items go under the same K, which readers know. */
+CREATE FUNCTION topk_pipeline.mirror_value(summary topk_summary, k int, others int)
+RETURNS TABLE (value bytea, items int, left_out int)
+LANGUAGE sql IMMUTABLE
+BEGIN ATOMIC
+	SELECT CASE WHEN f.fit IS NULL THEN f.whole
+				ELSE substring(f.whole FROM 1 FOR 4) || substring(topk_to_murmur(summary, f.fit) FROM 5) END,
+		   coalesce(f.fit, k),
+		   CASE WHEN f.fit IS NULL THEN 0
+				ELSE get_byte(f.whole, 4) + get_byte(f.whole, 5) * 256 + get_byte(f.whole, 6) * 65536 - f.fit END
+	  FROM (SELECT w.whole, CASE WHEN octet_length(w.whole) + others > 400 * 1024 - 400
+								 THEN topk_pipeline.items_that_fit(summary, k, others) END AS fit
+			  FROM (SELECT topk_to_murmur(summary, k) AS whole OFFSET 0) AS w
+			OFFSET 0 /* computed once */) AS f;
+END;
 COMMENT ON FUNCTION topk_pipeline.mirror_value IS
 	'internal: the value of a row, and of how many items at most, beside so many bytes of texts';
 
