@@ -7,7 +7,7 @@
 
 #include "daemon/backoff.h"
 #include "daemon/signals.h"
-#include "dynamodb.h"
+#include "aws/dynamodb.h"
 
 /*
  * One request and its answer, whatever that is, which lives until the next request.  RETRY: a stop was

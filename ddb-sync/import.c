@@ -9,8 +9,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "aws/attribute.h"
 #include "dynamodb_call.h"
-#include "item.h"
 #include "mirror.h"
 
 typedef struct Import
@@ -31,8 +31,8 @@ static DaemonStatus
 fail(Import *import, const json_t *item, const char *problem)
 {
 	log_error(import->parts->log, "a row could not be imported",
-			  LOG_TEXT("key", item_text(item, "pk", "S")),
-			  LOG_TEXT("bucket", item_text(item, "sk", "N")), LOG_TEXT("problem", problem));
+			  LOG_TEXT("key", attribute_text(item, "pk", "S")),
+			  LOG_TEXT("bucket", attribute_text(item, "sk", "N")), LOG_TEXT("problem", problem));
 	import->failed++;
 	return DAEMON_OK;
 }
@@ -54,14 +54,14 @@ store(Import *import, const json_t *item, int64_t bucket, const void *value, siz
 	bool			 added;
 	DaemonStatus	 status;
 
-	item_number(item, "ver", &version);
+	attribute_number(item, "ver", &version);
 	for (;;)
 	{
 		status = pg_session_connect_once(parts->session);
 		if (status == DAEMON_OK)
-			status =
-				mirror_import(parts->session, parts->config->pipeline, item_text(item, "pk", "S"),
-							  bucket, value, length, version, &added);
+			status = mirror_import(parts->session, parts->config->pipeline,
+								   attribute_text(item, "pk", "S"), bucket, value, length, version,
+								   &added);
 		if (status != DAEMON_RETRY)
 			break;
 		if (is_about_the_row(pg_problem(parts->session)))
@@ -86,19 +86,19 @@ import_item(Import *import, const json_t *item)
 	unsigned char *value;
 	DaemonStatus   status;
 
-	if (item_text(item, "writer", "S") != NULL)
+	if (attribute_text(item, "writer", "S") != NULL)
 	{
 		import->ours++;
 		return DAEMON_OK;
 	}
-	if (item_text(item, "pk", "S") == NULL || !item_number(item, "sk", &bucket))
+	if (attribute_text(item, "pk", "S") == NULL || !attribute_number(item, "sk", &bucket))
 		return fail(import, item, "its keys are not pk (S) and sk (N)");
 	if (bucket < import->first || bucket > import->current)
 	{
 		import->outside++;
 		return DAEMON_OK;
 	}
-	value = item_bytes(item, "v", &length);
+	value = attribute_bytes(item, "v", &length);
 	if (value == NULL)
 		return fail(import, item, "it has no v (B)");
 	status = store(import, item, bucket, value, length);

@@ -6,84 +6,30 @@
  */
 #include "item.h"
 
-#include <errno.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "daemon/base64.h"
-
-/* ---- attributes ---- */
-
-json_t *
-item_make_number(int64_t number)
-{
-	char text[32];
-
-	snprintf(text, sizeof(text), "%" PRId64, number);
-	return json_pack("{s:s}", "N", text);
-}
-
-json_t *
-item_make_text(const char *text)
-{
-	return json_pack("{s:s}", "S", text);
-}
-
-static json_t *
-make_bytes(const void *bytes, size_t length)
-{
-	char   *text = base64_encode(bytes, length);
-	json_t *attribute = text != NULL ? json_pack("{s:s}", "B", text) : NULL;
-
-	free(text);
-	return attribute;
-}
-
-const char *
-item_text(const json_t *item, const char *name, const char *type)
-{
-	return json_string_value(json_object_get(json_object_get(item, name), type));
-}
-
-bool
-item_number(const json_t *item, const char *name, int64_t *number)
-{
-	const char *text = item_text(item, name, "N");
-	char	   *end;
-
-	if (text == NULL || *text == '\0')
-		return false;
-	errno = 0;
-	*number = strtoll(text, &end, 10);
-	return errno == 0 && *end == '\0';
-}
-
-unsigned char *
-item_bytes(const json_t *item, const char *name, size_t *length)
-{
-	const char *text = item_text(item, name, "B");
-
-	return text != NULL ? base64_decode(text, strlen(text), length) : NULL;
-}
+#include "aws/attribute.h"
 
 /* ---- PutItem ---- */
 
 static json_t *
 make_item(const Row *row)
 {
-	json_t *item =
-		json_pack("{s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o}", "pk", item_make_text(row->key), "sk",
-				  item_make_number(row->bucket), "v", make_bytes(row->value, row->value_length),
-				  "ver", item_make_number(row->version), "ttl", item_make_number(row->ttl),
-				  "pipeline", item_make_text(row->pipeline), "updated_at",
-				  item_make_number(row->updated_at), "writer", item_make_text(row->writer));
+	json_t *item = json_pack(
+		"{s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o}", "pk", attribute_make_text(row->key), "sk",
+		attribute_make_number(row->bucket), "v",
+		attribute_make_bytes(row->value, row->value_length), "ver",
+		attribute_make_number(row->version), "ttl", attribute_make_number(row->ttl), "pipeline",
+		attribute_make_text(row->pipeline), "updated_at", attribute_make_number(row->updated_at),
+		"writer", attribute_make_text(row->writer));
 
 	if (item == NULL || !row->known)
 		return item;
-	if (json_object_set_new(item, "total", item_make_number(row->total)) != 0 ||
-		json_object_set_new(item, "error", item_make_number(row->error)) != 0)
+	if (json_object_set_new(item, "total", attribute_make_number(row->total)) != 0 ||
+		json_object_set_new(item, "error", attribute_make_number(row->error)) != 0)
 	{
 		json_decref(item);
 		return NULL;
@@ -97,7 +43,7 @@ item_put_request(const char *table, const Row *row)
 	json_t *request =
 		json_pack("{s:s, s:o, s:s, s:{s:o}, s:s, s:s, s:s}", "TableName", table, "Item",
 				  make_item(row), "ConditionExpression", "attribute_not_exists(ver) OR ver < :ver",
-				  "ExpressionAttributeValues", ":ver", item_make_number(row->version),
+				  "ExpressionAttributeValues", ":ver", attribute_make_number(row->version),
 				  "ReturnValues", "ALL_OLD", "ReturnValuesOnConditionCheckFailure", "ALL_OLD",
 				  "ReturnConsumedCapacity", "TOTAL");
 	char *text = request != NULL ? json_dumps(request, JSON_COMPACT) : NULL;
@@ -109,7 +55,7 @@ item_put_request(const char *table, const Row *row)
 static bool
 is_ours(const json_t *item, const Row *row)
 {
-	const char *writer = item_text(item, "writer", "S");
+	const char *writer = attribute_text(item, "writer", "S");
 
 	return writer != NULL && strcmp(writer, row->writer) == 0;
 }
@@ -117,7 +63,7 @@ is_ours(const json_t *item, const Row *row)
 static const char *
 version_text(const json_t *item)
 {
-	const char *version = item_text(item, "ver", "N");
+	const char *version = attribute_text(item, "ver", "N");
 
 	return version != NULL ? version : "none";
 }
@@ -141,7 +87,7 @@ judge_in_the_way(const DynamoDbAnswer *answer, const Row *row, char *problem, si
 	const json_t *item = json_object_get(answer->json, "Item");
 	int64_t		  version;
 
-	if (is_ours(item, row) && item_number(item, "ver", &version) && version == row->version)
+	if (is_ours(item, row) && attribute_number(item, "ver", &version) && version == row->version)
 		return PUT_STORED;
 	if (is_ours(item, row))
 	{
@@ -160,11 +106,11 @@ judge_in_the_way(const DynamoDbAnswer *answer, const Row *row, char *problem, si
 static bool
 is_of_another_window(const json_t *item, const Row *row)
 {
-	const char *key = item_text(item, "pk", "S");
+	const char *key = attribute_text(item, "pk", "S");
 	int64_t		bucket;
 
 	return item != NULL && (key == NULL || strcmp(key, row->key) != 0 ||
-							!item_number(item, "sk", &bucket) || bucket != row->bucket);
+							!attribute_number(item, "sk", &bucket) || bucket != row->bucket);
 }
 
 PutOutcome
@@ -190,7 +136,7 @@ item_version_in_the_way(const DynamoDbAnswer *answer)
 {
 	int64_t version;
 
-	return item_number(json_object_get(answer->json, "Item"), "ver", &version) ? version : -1;
+	return attribute_number(json_object_get(answer->json, "Item"), "ver", &version) ? version : -1;
 }
 
 double

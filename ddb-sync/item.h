@@ -9,7 +9,7 @@
 
 #include <jansson.h>
 
-#include "dynamodb.h"
+#include "aws/dynamodb.h"
 #include "row.h"
 
 typedef enum PutOutcome
@@ -37,19 +37,5 @@ extern int64_t item_version_in_the_way(const DynamoDbAnswer *answer);
 
 /* Write units that DynamoDB says a request took. */
 extern double item_consumed_units(const json_t *answer);
-
-/* ---- attributes ---- */
-
-/* item.name.type as text, or NULL. */
-extern const char *item_text(const json_t *item, const char *name, const char *type);
-
-/* item.name.N; false if there is none or it does not fit. */
-extern bool item_number(const json_t *item, const char *name, int64_t *number);
-
-/* item.name.B, decoded, which the caller frees; NULL if there is none or it is not base64. */
-extern unsigned char *item_bytes(const json_t *item, const char *name, size_t *length);
-
-extern json_t *item_make_text(const char *text);
-extern json_t *item_make_number(int64_t number);
 
 #endif /* DDB_SYNC_ITEM_H */

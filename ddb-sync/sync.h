@@ -11,7 +11,7 @@
 #include "daemon/pg.h"
 #include "daemon/signals.h"
 #include "daemon/status.h"
-#include "dynamodb.h"
+#include "aws/dynamodb.h"
 
 /* What the loop works with; owned by the caller. */
 typedef struct SyncParts

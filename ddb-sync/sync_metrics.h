@@ -7,7 +7,7 @@
 
 #include "aws/credentials.h"
 #include "daemon/metrics.h"
-#include "dynamodb.h"
+#include "aws/dynamodb.h"
 #include "item.h"
 
 typedef struct SyncMetrics

@@ -8,8 +8,8 @@
 
 #include <string.h>
 
+#include "aws/dynamodb_error.h"
 #include "dynamodb_call.h"
-#include "dynamodb_error.h"
 
 /* Is this the attribute and the type of key number index? */
 static bool

@@ -13,8 +13,8 @@
 
 #include <openssl/sha.h>
 
+#include "aws/attribute.h"
 #include "dynamodb_call.h"
-#include "item.h"
 #include "mirror.h"
 
 /* A worker may be at it between the two reads: what differs is looked at again, so often and after so long. */
@@ -54,8 +54,8 @@ make_keys(const PGresult *page)
 	{
 		Expected expected = mirror_expected_row(page, i);
 
-		json_array_append_new(keys, json_pack("{s:o, s:o}", "pk", item_make_text(expected.key),
-											  "sk", item_make_number(expected.bucket)));
+		json_array_append_new(keys, json_pack("{s:o, s:o}", "pk", attribute_make_text(expected.key),
+											  "sk", attribute_make_number(expected.bucket)));
 	}
 	return keys;
 }
@@ -68,8 +68,8 @@ keep_rows(json_t *rows, const json_t *items)
 
 	json_array_foreach (items, i, item)
 	{
-		const char *key = item_text(item, "pk", "S");
-		const char *bucket = item_text(item, "sk", "N");
+		const char *key = attribute_text(item, "pk", "S");
+		const char *bucket = attribute_text(item, "sk", "N");
 		char	   *name = key != NULL && bucket != NULL ? window_name(key, bucket) : NULL;
 
 		if (name != NULL)
@@ -114,7 +114,7 @@ has_value(const json_t *item, const void *digest)
 {
 	unsigned char  own[SHA256_DIGEST_LENGTH];
 	size_t		   length;
-	unsigned char *value = item_bytes(item, "v", &length);
+	unsigned char *value = attribute_bytes(item, "v", &length);
 
 	if (value == NULL)
 		return false;
@@ -128,14 +128,14 @@ has_number(const json_t *item, const char *name, int64_t number)
 {
 	int64_t own;
 
-	return item_number(item, name, &own) && own == number;
+	return attribute_number(item, name, &own) && own == number;
 }
 
 /* What is wrong with a row, or NULL. */
 static const char *
 find_difference(const Expected *expected, const json_t *item)
 {
-	const char *writer = item_text(item, "writer", "S");
+	const char *writer = attribute_text(item, "writer", "S");
 
 	if (item == NULL)
 		return "there is no row";
@@ -161,12 +161,12 @@ settle_difference(Verify *verify, const Expected *expected, const json_t *item,
 	int64_t			 version = expected->mirrored ? expected->version : 0;
 	int64_t			 there;
 
-	if (item_number(item, "ver", &there) && there > version)
+	if (attribute_number(item, "ver", &there) && there > version)
 		version = there;
 	log_error(parts->log, "a row differs", LOG_TEXT("key", expected->key),
 			  LOG_INTEGER("bucket", expected->bucket), LOG_TEXT("problem", difference),
 			  LOG_INTEGER("version", expected->version),
-			  LOG_TEXT("row_version", item_text(item, "ver", "N")));
+			  LOG_TEXT("row_version", attribute_text(item, "ver", "N")));
 	if (!parts->config->take_over)
 		return DAEMON_OK;
 	return mirror_take_over(parts->session, parts->config->pipeline, expected->key,

@@ -10,7 +10,7 @@
 #include <string.h>
 
 #include "daemon/clock.h"
-#include "dynamodb_error.h"
+#include "aws/dynamodb_error.h"
 
 /* The longest wait of a row that is throttled: DynamoDB's burst capacity refills each second. */
 #define RETRY_CAP_MS 2000

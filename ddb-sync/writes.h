@@ -15,7 +15,7 @@
 #define DDB_SYNC_WRITES_H
 
 #include "daemon/backoff.h"
-#include "dynamodb.h"
+#include "aws/dynamodb.h"
 #include "item.h"
 #include "sync_metrics.h"
 

@@ -9,8 +9,8 @@
  *
  * Must not know PostgreSQL, what is in a request, nor when to try again.
  */
-#ifndef DDB_SYNC_DYNAMODB_H
-#define DDB_SYNC_DYNAMODB_H
+#ifndef AWS_DYNAMODB_H
+#define AWS_DYNAMODB_H
 
 #include <poll.h>
 #include <stdint.h>
@@ -73,4 +73,4 @@ extern bool dynamodb_next(DynamoDb *dynamodb, DynamoDbAnswer *answer);
 /* The table that it was opened for. */
 extern const char *dynamodb_table(const DynamoDb *dynamodb);
 
-#endif /* DDB_SYNC_DYNAMODB_H */
+#endif /* AWS_DYNAMODB_H */

@@ -2,15 +2,15 @@
  * dynamodb_error.h
  *	  DynamoDB's errors by name: which pass, which a person has to mend, and how.
  */
-#ifndef DDB_SYNC_DYNAMODB_ERROR_H
-#define DDB_SYNC_DYNAMODB_ERROR_H
+#ifndef AWS_DYNAMODB_ERROR_H
+#define AWS_DYNAMODB_ERROR_H
 
-#include "dynamodb.h"
+#include "aws/dynamodb.h"
 
 /* What to do about a table that can't hold the rows. */
 #define DYNAMODB_HINT_KEYS                                                                     \
 	"the table must have the partition key pk (S) and the sort key sk (N), and no other: use " \
-	"another one, which --create-table makes"
+	"another one, which topk-ddb-sync --create-table makes"
 
 typedef enum DynamoDbCause
 {
@@ -32,4 +32,4 @@ extern int dynamodb_error_message(const json_t *answer, const char **message);
 extern DynamoDbVerdict dynamodb_error_judge(long status, const char *type, const char *message,
 											DynamoDbCause *cause, const char **hint);
 
-#endif /* DDB_SYNC_DYNAMODB_ERROR_H */
+#endif /* AWS_DYNAMODB_ERROR_H */

@@ -5,7 +5,7 @@
  * "Error handling with DynamoDB" in the Amazon DynamoDB Developer Guide, and
  * "Common Errors" in its API Reference.  Must not know any request.
  */
-#include "dynamodb_error.h"
+#include "aws/dynamodb_error.h"
 
 #include <string.h>
 
@@ -39,10 +39,11 @@ static const ErrorName names[] = {
 	{"ServiceUnavailable", DYNAMODB_AWAY, CAUSE_OTHER, NULL},
 
 	{"ResourceNotFoundException", DYNAMODB_FATAL, CAUSE_OTHER,
-	 "create the table, with --create-table or with the keys pk (S) and sk (N), "
+	 "create the table, with topk-ddb-sync --create-table or with the keys pk (S) and sk (N), "
 	 "or check --ddb-table, --aws-region and --ddb-endpoint"},
 	{"AccessDeniedException", DYNAMODB_FATAL, CAUSE_OTHER,
-	 "allow these credentials what docs/ddb-sync.md lists, dynamodb:PutItem on the table at least"},
+	 "allow these credentials on the table what docs/ddb-sync.md lists, dynamodb:PutItem at least, "
+	 "or for topk-query what docs/query.md does"},
 	{"UnrecognizedClientException", DYNAMODB_FATAL, CAUSE_OTHER, HINT_CREDENTIALS},
 	{"InvalidClientTokenId", DYNAMODB_FATAL, CAUSE_OTHER, HINT_CREDENTIALS},
 	{"MissingAuthenticationToken", DYNAMODB_FATAL, CAUSE_OTHER, HINT_CREDENTIALS},
@@ -105,9 +106,7 @@ dynamodb_error_judge(long status, const char *type, const char *message, DynamoD
 		return DYNAMODB_AWAY;
 	if (strcmp(type, "ValidationException") == 0 && is_wrong_key(message))
 	{
-		*hint =
-			"the table must have the partition key pk (S) and the sort key sk (N), and no other: "
-			"use another one, which --create-table makes";
+		*hint = DYNAMODB_HINT_KEYS;
 		return DYNAMODB_FATAL;
 	}
 	return DYNAMODB_REFUSED;

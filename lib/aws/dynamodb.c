@@ -4,7 +4,7 @@
  *
  * Must not know PostgreSQL, nor what is in a request.
  */
-#include "dynamodb.h"
+#include "aws/dynamodb.h"
 
 #include <stdarg.h>
 #include <stdio.h>
@@ -16,7 +16,7 @@
 
 #include "daemon/clock.h"
 #include "daemon/http_many.h"
-#include "dynamodb_error.h"
+#include "aws/dynamodb_error.h"
 
 #define HTTP_STATUS_OK 200
 
