@@ -129,6 +129,7 @@ dynamodb_start(DynamoDb *dynamodb, const char *operation, char *body, void *tag)
 	HttpRequest		  http = {.url = dynamodb->url,
 							  .headers = headers,
 							  .signing = &dynamodb->signing,
+							  .total_timeout_ms = dynamodb->settings->timeout_ms,
 							  .response_limit = 32 * 1024 * 1024};
 
 	release_last(dynamodb);
@@ -155,6 +156,24 @@ void
 dynamodb_wait(DynamoDb *dynamodb, struct pollfd *fds, int count, int timeout_ms)
 {
 	http_many_wait(dynamodb->http, fds, count, dynamodb->unsent != NULL ? 0 : timeout_ms);
+}
+
+int
+dynamodb_fd(const DynamoDb *dynamodb)
+{
+	return http_many_fd(dynamodb->http);
+}
+
+int
+dynamodb_timeout(const DynamoDb *dynamodb)
+{
+	return dynamodb->unsent != NULL ? 0 : http_many_timeout(dynamodb->http);
+}
+
+void
+dynamodb_dispatch(DynamoDb *dynamodb)
+{
+	http_many_dispatch(dynamodb->http);
 }
 
 /* ---- answers ---- */

@@ -29,7 +29,8 @@ typedef struct DynamoDbSettings
 	const char *endpoint; /* NULL: AWS's for the region */
 	const char *region;
 	const char *table;
-	int			slots; /* requests under way at most */
+	int			slots;		/* requests under way at most */
+	int			timeout_ms; /* for one request; 0: HttpRequest's */
 } DynamoDbSettings;
 
 typedef enum DynamoDbVerdict
@@ -66,6 +67,11 @@ extern void dynamodb_start(DynamoDb *dynamodb, const char *operation, char *body
 
 /* As http_many_wait. */
 extern void dynamodb_wait(DynamoDb *dynamodb, struct pollfd *fds, int count, int timeout_ms);
+
+/* As http_many_fd, http_many_timeout and http_many_dispatch, in place of it. */
+extern int	dynamodb_fd(const DynamoDb *dynamodb);
+extern int	dynamodb_timeout(const DynamoDb *dynamodb);
+extern void dynamodb_dispatch(DynamoDb *dynamodb);
 
 /* The next answer; false if there is none. */
 extern bool dynamodb_next(DynamoDb *dynamodb, DynamoDbAnswer *answer);

@@ -2,16 +2,24 @@
  * http_many.c
  *	  Many requests at once through libcurl's multi interface.
  *
+ * libcurl says which sockets it waits for; they are watched by one epoll
+ * instance, so that whoever has a loop of his own needs a single descriptor.
  * Must not know what is said over it, nor log anything.
  */
 #include "daemon/http_many.h"
 
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/epoll.h>
+#include <unistd.h>
 
+#include "daemon/clock.h"
 #include "daemon/http_transfer.h"
 
 #define HTTP_MANY_FDS 8
+
+/* Sockets looked at before others have their turn. */
+#define EVENTS 64
 
 typedef struct HttpSlot
 {
@@ -24,6 +32,8 @@ typedef struct HttpSlot
 struct HttpMany
 {
 	CURLM	 *multi;
+	int		  epoll;
+	int64_t	  timer; /* when libcurl wants to be called, -1: when a socket is ready */
 	HttpSlot *slots;
 	int		  count;
 	int		  free_count;
@@ -42,6 +52,54 @@ release_slot(HttpMany *many, HttpSlot *slot)
 	many->free_count++;
 }
 
+/* libcurl's socket callback. */
+static int
+watch_socket(CURL *curl, curl_socket_t socket, int what, void *context, void *assigned)
+{
+	HttpMany		  *many = context;
+	struct epoll_event event = {.data.fd = socket};
+
+	(void) curl;
+	(void) assigned;
+	if (what == CURL_POLL_REMOVE)
+	{
+		epoll_ctl(many->epoll, EPOLL_CTL_DEL, socket, NULL);
+		return 0;
+	}
+	event.events = (what & CURL_POLL_IN ? EPOLLIN : 0) | (what & CURL_POLL_OUT ? EPOLLOUT : 0);
+	if (epoll_ctl(many->epoll, EPOLL_CTL_MOD, socket, &event) != 0)
+		epoll_ctl(many->epoll, EPOLL_CTL_ADD, socket, &event);
+	return 0;
+}
+
+/* libcurl's timer callback. */
+static int
+set_timer(CURLM *multi, long timeout_ms, void *context)
+{
+	HttpMany *many = context;
+
+	(void) multi;
+	many->timer = timeout_ms < 0 ? -1 : clock_milliseconds() + timeout_ms;
+	return 0;
+}
+
+static DaemonStatus
+open_multi(HttpMany *many, int slots)
+{
+	many->timer = -1;
+	many->epoll = epoll_create1(EPOLL_CLOEXEC);
+	many->multi = curl_multi_init();
+	many->slots = calloc((size_t) slots, sizeof(*many->slots));
+	if (many->epoll < 0 || many->multi == NULL || many->slots == NULL)
+		return DAEMON_FATAL;
+	curl_multi_setopt(many->multi, CURLMOPT_SOCKETFUNCTION, watch_socket);
+	curl_multi_setopt(many->multi, CURLMOPT_SOCKETDATA, many);
+	curl_multi_setopt(many->multi, CURLMOPT_TIMERFUNCTION, set_timer);
+	curl_multi_setopt(many->multi, CURLMOPT_TIMERDATA, many);
+	curl_multi_setopt(many->multi, CURLMOPT_MAXCONNECTS, (long) slots);
+	return DAEMON_OK;
+}
+
 DaemonStatus
 http_many_open(const char *program, int slots, HttpMany **many)
 {
@@ -53,9 +111,7 @@ http_many_open(const char *program, int slots, HttpMany **many)
 		free(new_many);
 		return DAEMON_FATAL;
 	}
-	new_many->multi = curl_multi_init();
-	new_many->slots = calloc((size_t) slots, sizeof(*new_many->slots));
-	if (new_many->multi == NULL || new_many->slots == NULL)
+	if (open_multi(new_many, slots) != DAEMON_OK)
 	{
 		http_many_close(new_many);
 		return DAEMON_FATAL;
@@ -71,7 +127,6 @@ http_many_open(const char *program, int slots, HttpMany **many)
 		new_many->count++;
 		release_slot(new_many, &new_many->slots[i]);
 	}
-	curl_multi_setopt(new_many->multi, CURLMOPT_MAXCONNECTS, (long) slots);
 	snprintf(new_many->agent, sizeof(new_many->agent), "%s", program);
 	*many = new_many;
 	return DAEMON_OK;
@@ -89,6 +144,8 @@ http_many_close(HttpMany *many)
 	}
 	if (many->multi != NULL)
 		curl_multi_cleanup(many->multi);
+	if (many->epoll >= 0)
+		close(many->epoll);
 	free(many->slots);
 	free(many);
 	curl_global_cleanup();
@@ -136,15 +193,13 @@ http_many_start(HttpMany *many, const HttpRequest *request, void *tag)
 		end_slot(many, slot, code);
 }
 
-/* Move the transfers on, and take out those that have ended. */
+/* Take out the transfers that have ended. */
 static void
-perform(HttpMany *many)
+collect(HttpMany *many)
 {
-	int		 running;
 	int		 left;
 	CURLMsg *message;
 
-	curl_multi_perform(many->multi, &running);
 	while ((message = curl_multi_info_read(many->multi, &left)) != NULL)
 	{
 		CURL	 *curl = message->easy_handle;
@@ -159,25 +214,73 @@ perform(HttpMany *many)
 	}
 }
 
+int
+http_many_fd(const HttpMany *many)
+{
+	return many->epoll;
+}
+
+int
+http_many_timeout(const HttpMany *many)
+{
+	return many->ended != NULL ? 0 : clock_left(many->timer);
+}
+
+void
+http_many_dispatch(HttpMany *many)
+{
+	struct epoll_event events[EVENTS];
+	int				   running;
+	int				   count = epoll_wait(many->epoll, events, EVENTS, 0);
+
+	for (int i = 0; i < count; i++)
+	{
+		int what = (events[i].events & EPOLLIN ? CURL_CSELECT_IN : 0) |
+				   (events[i].events & EPOLLOUT ? CURL_CSELECT_OUT : 0) |
+				   (events[i].events & (EPOLLERR | EPOLLHUP) ? CURL_CSELECT_ERR : 0);
+
+		curl_multi_socket_action(many->multi, events[i].data.fd, what, &running);
+	}
+	if (many->timer >= 0 && clock_left(many->timer) == 0)
+	{
+		many->timer = -1; /* unless it is set anew */
+		curl_multi_socket_action(many->multi, CURL_SOCKET_TIMEOUT, 0, &running);
+	}
+	collect(many);
+}
+
+/* Poll for the transfers too, for timeout_ms at most; how many of the caller's descriptors are ready. */
+static int
+poll_once(HttpMany *many, struct pollfd *fds, int count, int timeout_ms)
+{
+	struct pollfd all[HTTP_MANY_FDS + 1] = {{.fd = many->epoll, .events = POLLIN}};
+	int			  own_ms = http_many_timeout(many);
+	int			  ready;
+
+	if (own_ms >= 0 && (timeout_ms < 0 || own_ms < timeout_ms))
+		timeout_ms = own_ms;
+	for (int i = 0; i < count; i++)
+		all[i + 1] = (struct pollfd) {.fd = fds[i].fd, .events = fds[i].events};
+	ready = poll(all, (nfds_t) count + 1, timeout_ms);
+	for (int i = 0; i < count; i++)
+		fds[i].revents = ready > 0 ? all[i + 1].revents : 0;
+	return ready - (ready > 0 && all[0].revents != 0 ? 1 : 0);
+}
+
 void
 http_many_wait(HttpMany *many, struct pollfd *fds, int count, int timeout_ms)
 {
-	struct curl_waitfd extra[HTTP_MANY_FDS];
+	int64_t deadline = timeout_ms < 0 ? -1 : clock_milliseconds() + timeout_ms;
+	int		ready;
 
-	perform(many);
-	if (many->ended != NULL)
-		timeout_ms = 0;
-	for (int i = 0; i < count && i < HTTP_MANY_FDS; i++)
-		extra[i] = (struct curl_waitfd) {
-			.fd = fds[i].fd,
-			.events = (short) ((fds[i].events & POLLIN ? CURL_WAIT_POLLIN : 0) |
-							   (fds[i].events & POLLOUT ? CURL_WAIT_POLLOUT : 0)),
-		};
-	curl_multi_poll(many->multi, extra, (unsigned int) count, timeout_ms, NULL);
-	for (int i = 0; i < count && i < HTTP_MANY_FDS; i++)
-		fds[i].revents = (short) ((extra[i].revents & CURL_WAIT_POLLIN ? POLLIN : 0) |
-								  (extra[i].revents & CURL_WAIT_POLLOUT ? POLLOUT : 0));
-	perform(many);
+	if (count > HTTP_MANY_FDS)
+		count = HTTP_MANY_FDS;
+	http_many_dispatch(many);
+	do
+	{
+		ready = poll_once(many, fds, count, clock_left(deadline));
+		http_many_dispatch(many);
+	} while (ready == 0 && many->ended == NULL && clock_left(deadline) != 0);
 }
 
 bool

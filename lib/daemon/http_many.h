@@ -7,6 +7,8 @@
  *	while (http_many_next(many, &answer))
  *		... answer.tag, answer.status, answer.response
  *
+ * Who has a loop of his own polls http_many_fd for POLLIN, http_many_timeout at
+ * most, and calls http_many_dispatch in place of http_many_wait.
  * It must not know what is said over it, nor log bodies.
  */
 #ifndef DAEMON_HTTP_MANY_H
@@ -44,6 +46,10 @@ extern void http_many_start(HttpMany *many, const HttpRequest *request, void *ta
  * ready (its revents then tell), or timeout_ms has passed.
  */
 extern void http_many_wait(HttpMany *many, struct pollfd *fds, int count, int timeout_ms);
+
+extern int	http_many_fd(const HttpMany *many);
+extern int	http_many_timeout(const HttpMany *many); /* milliseconds, -1 for ever */
+extern void http_many_dispatch(HttpMany *many);		 /* never waits */
 
 /* The next request that has ended; false if there is none. */
 extern bool http_many_next(HttpMany *many, HttpAnswer *answer);
