@@ -48,8 +48,9 @@ typedef struct PgSettings
  */
 typedef struct PgStatement
 {
-	const char *name; /* unique within the program */
-	const char *sql;  /* constant text; parameters as $1::type */
+	const char *
+		name; /* unique within the program; "": not prepared, so that pg_send never waits for a result */
+	const char *sql; /* constant text; parameters as $1::type */
 } PgStatement;
 
 /* Why the last function did not answer OK.  Empty strings where there is nothing to say. */
@@ -80,6 +81,16 @@ extern void			pg_session_close(PgSession *session);
  * RETRY at once when a stop is requested.  Does nothing when already connected.
  */
 extern DaemonStatus pg_session_connect_once(PgSession *session);
+
+/*
+ * The two halves of it, for who has something else to do meanwhile; on_connect is not run.
+ * Poll pg_socket for pg_events after the first and after each call of the second, which has to be
+ * called within a second or so even when nothing comes: it answers RETRY when the time is up.
+ * Unless OK, disconnect.  Only the look-up of a host's name waits.
+ */
+extern DaemonStatus pg_connect_start(PgSession *session);
+extern DaemonStatus pg_connect_step(PgSession *session, bool *finished);
+extern short		pg_events(const PgSession *session);
 
 /* Is there a connection that has not failed?  Sends nothing. */
 extern bool pg_session_connected(const PgSession *session);

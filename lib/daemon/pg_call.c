@@ -155,6 +155,17 @@ prepare_statement(PgSession *session, const PgStatement *statement, int nparams)
 	return DAEMON_OK;
 }
 
+static bool
+send_statement(PgSession *session, const PgStatement *statement, int nparams,
+			   const char *const *values, const int *lengths, const int *formats)
+{
+	if (*statement->name == '\0')
+		return PQsendQueryParams(session->connection, statement->sql, nparams, NULL, values,
+								 lengths, formats, 1) != 0;
+	return PQsendQueryPrepared(session->connection, statement->name, nparams, values, lengths,
+							   formats, 1) != 0;
+}
+
 DaemonStatus
 pg_send(PgSession *session, const PgStatement *statement, int nparams, const char *const *values,
 		const int *lengths, const int *formats)
@@ -167,12 +178,11 @@ pg_send(PgSession *session, const PgStatement *statement, int nparams, const cha
 		return pg_fail_retry(session, "not connected");
 	session->call_deadline = clock_milliseconds() + (timeout > 0 ? timeout : PG_CALL_TIMEOUT_MS);
 
-	if (!is_prepared(session, statement))
+	if (*statement->name != '\0' && !is_prepared(session, statement))
 		status = prepare_statement(session, statement, nparams);
 	if (status != DAEMON_OK)
 		return status;
-	if (!PQsendQueryPrepared(session->connection, statement->name, nparams, values, lengths,
-							 formats, 1))
+	if (!send_statement(session, statement, nparams, values, lengths, formats))
 		return fail_lost(session);
 	status = flush_output(session, session->call_deadline);
 	session->busy = status == DAEMON_OK;

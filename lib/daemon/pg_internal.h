@@ -14,6 +14,8 @@ struct PgSession
 	Signals			 *signals;
 	PGconn			 *connection; /* NULL when not connected; non-blocking */
 	PgProblem		  problem;
+	int64_t			  connect_deadline; /* while it is being connected */
+	short			  events;			/* for pg_events */
 
 	const PgStatement **prepared; /* on this connection */
 	int					prepared_count;

@@ -121,6 +121,12 @@ pg_socket(const PgSession *session)
 	return session->connection != NULL ? PQsocket(session->connection) : -1;
 }
 
+short
+pg_events(const PgSession *session)
+{
+	return session->events;
+}
+
 /* libpq has no values of its own for pg_defaults: one that is there was set outside the DSN. */
 static bool
 is_set(const PQconninfoOption *options, const char *keyword)
@@ -187,34 +193,56 @@ connect_deadline(PGconn *connection, int limit_ms)
 	return seconds <= 0 ? -1 : clock_milliseconds() + seconds * hosts * 1000;
 }
 
+DaemonStatus
+pg_connect_step(PgSession *session, bool *finished)
+{
+	PGconn		 *connection = session->connection;
+	struct pollfd fd = {.fd = PQsocket(connection), .events = session->events};
+
+	*finished = false;
+	if (clock_left(session->connect_deadline) == 0)
+		return pg_fail_retry(session, "timeout while connecting");
+	if (poll(&fd, 1, 0) == 0) /* libpq would take it for connected */
+		return DAEMON_OK;
+	switch (PQconnectPoll(connection))
+	{
+		case PGRES_POLLING_FAILED:
+			if (PQconnectionNeedsPassword(connection))
+				return pg_fail_fatal(session, PQerrorMessage(connection), pg_error_advice("28P01"));
+			return pg_fail_connection(session, PQerrorMessage(connection));
+		case PGRES_POLLING_OK:
+			*finished = true;
+			session->events = POLLIN;
+			return PQsetnonblocking(connection, 1) == 0
+					   ? DAEMON_OK
+					   : pg_fail_retry(session, PQerrorMessage(connection));
+		case PGRES_POLLING_READING:
+			session->events = POLLIN;
+			return DAEMON_OK;
+		default:
+			session->events = POLLOUT;
+			return DAEMON_OK;
+	}
+}
+
 static DaemonStatus
 await_connection(PgSession *session)
 {
-	PGconn *connection = session->connection;
-	int64_t deadline = connect_deadline(connection, session->settings->connect_timeout_ms);
-	PostgresPollingStatusType polling = PGRES_POLLING_WRITING;
+	bool		 finished = false;
+	DaemonStatus status = DAEMON_OK;
 
-	if (PQstatus(connection) == CONNECTION_BAD)
-		return pg_fail_connection(session, PQerrorMessage(connection));
-	while (polling != PGRES_POLLING_OK)
+	while (status == DAEMON_OK && !finished)
 	{
-		short		events = polling == PGRES_POLLING_READING ? POLLIN : POLLOUT;
-		SignalsWake wake =
-			signals_wait(session->signals, PQsocket(connection), events, clock_left(deadline));
+		SignalsWake wake = signals_wait(session->signals, pg_socket(session), session->events,
+										clock_left(session->connect_deadline));
 
 		if (wake == SIGNALS_STOP)
 			return pg_fail_retry(session, "stopping");
 		if (wake == SIGNALS_TIMEOUT)
 			return pg_fail_retry(session, "timeout while connecting");
-		polling = PQconnectPoll(connection);
-		if (polling == PGRES_POLLING_FAILED)
-		{
-			if (PQconnectionNeedsPassword(connection))
-				return pg_fail_fatal(session, PQerrorMessage(connection), pg_error_advice("28P01"));
-			return pg_fail_connection(session, PQerrorMessage(connection));
-		}
+		status = pg_connect_step(session, &finished);
 	}
-	return DAEMON_OK;
+	return status;
 }
 
 /* Notices would go to standard error in libpq's own format. */
@@ -226,12 +254,8 @@ ignore_notice(void *context, const PGresult *result)
 }
 
 DaemonStatus
-pg_session_connect_once(PgSession *session)
+pg_connect_start(PgSession *session)
 {
-	DaemonStatus status;
-
-	if (pg_session_connected(session))
-		return DAEMON_OK;
 	pg_session_disconnect(session);
 	session->connection = start_connection(session->settings);
 	if (session->connection == NULL)
@@ -240,9 +264,24 @@ pg_session_connect_once(PgSession *session)
 	/* only a verbose message names the SQLSTATE of a refused connection */
 	PQsetErrorVerbosity(session->connection, PQERRORS_VERBOSE);
 	PQsetNoticeReceiver(session->connection, ignore_notice, NULL);
-	status = await_connection(session);
-	if (status == DAEMON_OK && PQsetnonblocking(session->connection, 1) != 0)
-		status = pg_fail_retry(session, PQerrorMessage(session->connection));
+	session->connect_deadline =
+		connect_deadline(session->connection, session->settings->connect_timeout_ms);
+	session->events = POLLOUT;
+	if (PQstatus(session->connection) == CONNECTION_BAD)
+		return pg_fail_connection(session, PQerrorMessage(session->connection));
+	return DAEMON_OK;
+}
+
+DaemonStatus
+pg_session_connect_once(PgSession *session)
+{
+	DaemonStatus status;
+
+	if (pg_session_connected(session))
+		return DAEMON_OK;
+	status = pg_connect_start(session);
+	if (status == DAEMON_OK)
+		status = await_connection(session);
 	if (status == DAEMON_OK && session->settings->on_connect != NULL)
 		status = session->settings->on_connect(session, session->settings->context);
 	if (status != DAEMON_OK)
