@@ -222,4 +222,24 @@ extern MgStatus mg_murmur_encode(const MgAllocator *allocator, const void *nativ
 extern MgStatus mg_murmur_decode(const MgAllocator *allocator, const void *bytes, size_t size,
 								 MgSummary **summary, const char **problem);
 
+/*
+ * Read Murmur's bytes front to back without building a summary, as MgReader
+ * does native ones; each item's upper is MG_UNKNOWN.  Never reads outside of
+ * them.  On MG_CORRUPT *problem says what is wrong, in static storage.
+ */
+typedef struct MgMurmurReader
+{
+	int k;
+	int size; /* items */
+	/* private */
+	const unsigned char *next;
+	const unsigned char *end;
+	int					 left;
+} MgMurmurReader;
+
+extern MgStatus mg_murmur_open(MgMurmurReader *reader, const void *bytes, size_t size,
+							   const char **problem);
+extern MgStatus mg_murmur_next(MgMurmurReader *reader, MgItem *item, bool *found,
+							   const char **problem);
+
 #endif /* MG_H */

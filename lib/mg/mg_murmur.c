@@ -97,81 +97,104 @@ mg_murmur_encode(const MgAllocator *allocator, const void *native, size_t native
 	return put_items(allocator, reader, k, out, &count, &items_size);
 }
 
-/* One item of Murmur's bytes at *in; NULL in *problem if it is sound. */
+/* ---- reading ---- */
+
 static MgStatus
-get_item(const unsigned char **in, const unsigned char *end, MgSummary *summary,
-		 const char **problem)
+corrupt(const char **problem, const char *what)
+{
+	*problem = what;
+	return MG_CORRUPT;
+}
+
+MgStatus
+mg_murmur_open(MgMurmurReader *reader, const void *bytes, size_t size, const char **problem)
+{
+	const unsigned char *in = bytes;
+	uint64_t			 k, count;
+
+	*reader = (MgMurmurReader) {0};
+	if (size < HEADER_SIZE)
+		return corrupt(problem, "shorter than the header of 8 bytes");
+	k = get_fixed(in, 4);
+	count = get_fixed(in + 4, 4);
+	if (k < MG_K_MIN || k > MG_K_MAX)
+		return MG_K_OUT_OF_RANGE;
+	if (count > (uint64_t) mg_room((int) k))
+		return corrupt(problem, "more items than a summary of this K can hold");
+	*reader = (MgMurmurReader) {.k = (int) k,
+								.size = (int) count,
+								.next = in + HEADER_SIZE,
+								.end = in + size,
+								.left = (int) count};
+	return MG_OK;
+}
+
+MgStatus
+mg_murmur_next(MgMurmurReader *reader, MgItem *item, bool *found, const char **problem)
 {
 	uint64_t count, length;
-	bool	 listed;
-	MgStatus status;
 
-	if (end - *in < ITEM_HEADER_SIZE)
-	{
-		*problem = "an item is cut off";
-		return MG_CORRUPT;
-	}
-	count = get_fixed(*in, 8);
-	length = get_fixed(*in + 8, 4);
-	*in += ITEM_HEADER_SIZE;
+	*found = reader->left > 0;
+	if (!*found)
+		return reader->next == reader->end ? MG_OK : corrupt(problem, "bytes follow the last item");
+	if (reader->end - reader->next < ITEM_HEADER_SIZE)
+		return corrupt(problem, "an item is cut off");
+	count = get_fixed(reader->next, 8);
+	length = get_fixed(reader->next + 8, 4);
+	reader->next += ITEM_HEADER_SIZE;
 	if (length > MG_ITEM_MAX_LENGTH)
 		return MG_ITEM_TOO_LONG;
-	if (length > (uint64_t) (end - *in))
-		*problem = "an item is cut off";
-	else if (count > INT64_MAX)
-		*problem = "a count exceeds 9223372036854775807";
-	if (*problem != NULL)
-		return MG_CORRUPT;
-	if (count > 0) /* a counter that fell to 0 says nothing */
-	{
-		status = mg_list(summary, *in, length, (int64_t) count, 0, &listed);
-		if (status != MG_OK)
-			return status;
-		if (!listed)
-		{
-			*problem = "an item is listed twice";
-			return MG_CORRUPT;
-		}
-	}
-	*in += length;
+	if (length > (uint64_t) (reader->end - reader->next))
+		return corrupt(problem, "an item is cut off");
+	if (count > INT64_MAX)
+		return corrupt(problem, "a count exceeds 9223372036854775807");
+	*item = (MgItem) {.bytes = (const char *) reader->next,
+					  .length = (uint32_t) length,
+					  .lower = (int64_t) count,
+					  .upper = MG_UNKNOWN};
+	reader->next += length;
+	reader->left--;
 	return MG_OK;
+}
+
+/* List what a reader finds in a summary. */
+static MgStatus
+list_items(MgMurmurReader *reader, MgSummary *summary, const char **problem)
+{
+	MgItem	 item;
+	bool	 found, listed;
+	MgStatus status;
+
+	while ((status = mg_murmur_next(reader, &item, &found, problem)) == MG_OK && found)
+	{
+		mg_pause(&summary->allocator, (uint32_t) reader->left);
+		if (item.lower == 0) /* a counter that fell to 0 says nothing */
+			continue;
+		status = mg_list(summary, item.bytes, item.length, item.lower, 0, &listed);
+		if (status != MG_OK)
+			break;
+		if (!listed)
+			return corrupt(problem, "an item is listed twice");
+	}
+	return status;
 }
 
 MgStatus
 mg_murmur_decode(const MgAllocator *allocator, const void *bytes, size_t size, MgSummary **summary,
 				 const char **problem)
 {
-	const unsigned char *in = bytes;
-	const unsigned char *end = in + size;
-	const char			*found = NULL;
-	uint64_t			 k = 0, count = 0;
-	MgStatus			 status = MG_OK;
+	MgMurmurReader reader;
+	const char	  *found = NULL;
+	MgStatus	   status = mg_murmur_open(&reader, bytes, size, &found);
 
 	*summary = NULL;
-	if (size >= HEADER_SIZE)
-	{
-		k = get_fixed(in, 4);
-		count = get_fixed(in + 4, 4);
-		in += HEADER_SIZE;
-		status = mg_create(allocator, k > MG_K_MAX ? 0 : (int) k, summary);
-	}
-	else
-		found = "shorter than the header of 8 bytes";
-	if (*summary != NULL && found == NULL)
+	if (status == MG_OK)
+		status = mg_create(allocator, reader.k, summary);
+	if (status == MG_OK)
 	{
 		mg_make_unknown(*summary);
-		if (count > (uint64_t) mg_room((int) k))
-			found = "more items than a summary of this K can hold";
+		status = list_items(&reader, *summary, &found);
 	}
-	for (uint64_t i = 0; status == MG_OK && found == NULL && i < count; i++)
-	{
-		mg_pause(allocator, (uint32_t) i);
-		status = get_item(&in, end, *summary, &found);
-	}
-	if (status == MG_OK && found == NULL && in != end)
-		found = "bytes follow the last item";
-	if (found != NULL)
-		status = MG_CORRUPT;
 	if (status != MG_OK)
 	{
 		mg_free(*summary);
