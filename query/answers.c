@@ -1,0 +1,228 @@
+/*
+ * answers.c
+ *	  The eight calls: their buckets, their reads, their failures.
+ */
+#include "answers.h"
+
+#include <stdlib.h>
+
+#include <utlist.h>
+
+#include "daemon/clock.h"
+
+#define MS_PER_SECOND 1000
+
+/* A call under way. */
+typedef struct Call
+{
+	struct Call *prev, *next;
+	Answers		*answers;
+	RpcCall		*rpc;
+	ReadRequest	 request;
+} Call;
+
+struct Answers
+{
+	Reads  *reads;
+	Call   *calls;
+	int64_t next_deadline; /* no call's is earlier; -1: there is none */
+};
+
+Answers *
+answers_open(Reads *reads)
+{
+	Answers *answers = calloc(1, sizeof(*answers));
+
+	if (answers == NULL)
+		return NULL;
+	answers->reads = reads;
+	answers->next_deadline = -1;
+	return answers;
+}
+
+static void
+end_call(Call *call)
+{
+	DL_DELETE(call->answers->calls, call);
+	reads_end(&call->request);
+	free(call);
+}
+
+void
+answers_close(Answers *answers)
+{
+	if (answers == NULL)
+		return;
+	while (answers->calls != NULL)
+		end_call(answers->calls);
+	free(answers);
+}
+
+/* ---- what is asked ---- */
+
+static const char *
+find_range(const Shape *shape, const RpcCall *rpc, Range *range, char problem[QUESTION_PROBLEM])
+{
+	switch (rpc->method)
+	{
+		case RPC_GET:
+		case RPC_GET_MANY:
+			*range = (Range) {0, 0};
+			return NULL;
+		case RPC_GET_RANGE:
+		case RPC_GET_RANGE_MANY:
+			return question_between(shape, rpc->start_unix, rpc->end_unix, range, problem);
+		default:
+			return question_trailing(shape, clock_unix_milliseconds() / MS_PER_SECOND,
+									 rpc->duration_seconds, range, problem);
+	}
+}
+
+static const char *
+check_call(const Shape *shape, const RpcCall *rpc, Range *range, char problem[QUESTION_PROBLEM])
+{
+	const char *wrong = NULL;
+
+	for (int i = 0; i < rpc->count && wrong == NULL; i++)
+		wrong = question_check_entity(&rpc->entities[i], problem);
+	return wrong != NULL ? wrong : find_range(shape, rpc, range, problem);
+}
+
+/* ---- answering ---- */
+
+/* A window without data is an empty summary; only what has no windows can be absent. */
+static RpcValue
+make_value(const RpcCall *rpc, const Reading *reading)
+{
+	if ((rpc->method == RPC_GET || rpc->method == RPC_GET_MANY) && reading->windows.count == 0)
+		return (RpcValue) {.present = false};
+	return (RpcValue) {.present = true, .data = reading->answer, .length = reading->length};
+}
+
+static void
+answer_call(Call *call)
+{
+	RpcCall	 *rpc = call->rpc;
+	RpcValue *values = calloc((size_t) rpc->count + 1, sizeof(*values));
+
+	if (values == NULL)
+		rpc_fail(rpc, RPC_RESOURCE_EXHAUSTED, "out of memory");
+	else
+	{
+		for (int i = 0; i < rpc->count; i++)
+			values[i] = make_value(rpc, call->request.readings[i]);
+		rpc_answer(rpc, values);
+	}
+	free(values);
+}
+
+static void
+finish_call(ReadRequest *request, ReadOutcome outcome)
+{
+	Call *call = request->context;
+
+	if (outcome == READ_DONE)
+		answer_call(call);
+	else if (outcome == READ_AWAY)
+		rpc_fail(call->rpc, RPC_UNAVAILABLE, "the store can not be reached, try again");
+	else
+		rpc_fail(call->rpc, RPC_INTERNAL, "a stored summary can not be read");
+	end_call(call);
+}
+
+static void
+cancel_call(RpcCall *rpc)
+{
+	end_call(rpc->state);
+}
+
+void
+answers_begin(Answers *answers, RpcCall *rpc)
+{
+	const Shape *shape = reads_shape(answers->reads);
+	char		 problem[QUESTION_PROBLEM];
+	const char	*wrong;
+	Range		 range;
+	Call		*call;
+
+	if (shape->window_seconds == 0)
+	{
+		rpc_fail(rpc, RPC_UNAVAILABLE, "the store has not been reached yet, try again");
+		return;
+	}
+	wrong = check_call(shape, rpc, &range, problem);
+	if (wrong != NULL)
+	{
+		rpc_fail(rpc, RPC_INVALID_ARGUMENT, wrong);
+		return;
+	}
+	call = calloc(1, sizeof(*call));
+	if (call == NULL)
+	{
+		rpc_fail(rpc, RPC_RESOURCE_EXHAUSTED, "out of memory");
+		return;
+	}
+	call->answers = answers;
+	call->rpc = rpc;
+	call->request = (ReadRequest) {.entities = rpc->entities,
+								   .count = rpc->count,
+								   .range = range,
+								   .fresh = rpc->fresh_read,
+								   .done = finish_call,
+								   .context = call};
+	rpc->state = call;
+	rpc->canceled = cancel_call;
+	DL_APPEND(answers->calls, call);
+	if (answers->next_deadline < 0 || rpc->deadline < answers->next_deadline)
+		answers->next_deadline = rpc->deadline;
+	reads_begin(answers->reads, &call->request);
+}
+
+/* ---- the loop ---- */
+
+void
+answers_prepare(const Answers *answers, Wait *wait)
+{
+	if (answers->calls != NULL)
+		wait_until(wait, answers->next_deadline);
+}
+
+/* One at a time, as each may take others along. */
+static bool
+fail_overdue(Answers *answers, int64_t now)
+{
+	Call *call;
+
+	DL_FOREACH(answers->calls, call)
+	if (call->rpc->deadline <= now)
+	{
+		rpc_fail(call->rpc, RPC_DEADLINE_EXCEEDED, "the answer did not come in time");
+		end_call(call);
+		return true;
+	}
+	return false;
+}
+
+static int64_t
+find_deadline(const Answers *answers)
+{
+	int64_t		earliest = -1;
+	const Call *call;
+
+	DL_FOREACH(answers->calls, call)
+	if (earliest < 0 || call->rpc->deadline < earliest)
+		earliest = call->rpc->deadline;
+	return earliest;
+}
+
+void
+answers_dispatch(Answers *answers)
+{
+	int64_t now = clock_milliseconds();
+
+	if (answers->next_deadline < 0 || now < answers->next_deadline)
+		return;
+	while (fail_overdue(answers, now))
+		;
+	answers->next_deadline = find_deadline(answers);
+}

@@ -1,0 +1,486 @@
+/*
+ * store_dynamodb.c
+ *	  Reads of windows as requests to DynamoDB.
+ *
+ * One entity is read by Query: read units are counted for all of its rows together, where
+ * BatchGetItem counts 4 kB for each, also for one that is not there.  Many are read by
+ * BatchGetItem, 100 rows a request, all requests at once.
+ *
+ * Must not know what the windows are for.
+ */
+#include "store_dynamodb.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include <uthash.h>
+#include <utlist.h>
+
+#include "aws/attribute.h"
+#include "daemon/backoff.h"
+#include "daemon/clock.h"
+
+/* Keys that BatchGetItem takes. */
+#define BATCH_KEYS 100
+
+/* A read that takes longer has failed. */
+#define READ_MS 5000
+
+/* How often a request is sent while DynamoDB does not answer; while it throttles, until the read has failed. */
+#define TRIES 3
+
+#define PROJECTION "pk, sk, v, ver, #ttl, #total, #error, updated_at"
+
+typedef struct Job Job;
+
+/* One request of a read. */
+typedef struct Part
+{
+	struct Part *prev, *next; /* among those that wait */
+	Job			*job;
+	const char	*operation;
+	json_t		*request;
+	bool		 waiting;
+	int			 failures;
+	Backoff		 backoff; /* since the first failure */
+	int64_t		 not_before;
+} Part;
+
+/* Where the windows of an entity belong. */
+typedef struct Place
+{
+	UT_hash_handle hh;
+	int			   index;
+} Place;
+
+/* A read under way. */
+struct Job
+{
+	Job		  *prev, *next;
+	StoreRead *read; /* NULL: it is over, but for requests that are still under way */
+	int64_t	   deadline;
+	Place	  *places; /* one for each entity */
+	Place	  *table;
+	Part	  *parts;
+	int		   count;
+	int		   open;	/* without an answer */
+	int		   running; /* sent */
+};
+
+typedef struct StoreDynamoDb
+{
+	Store		 store;
+	Credentials *credentials;
+	DynamoDb	*dynamodb;
+	const Log	*log;
+	Metrics		*metrics;
+	Backoff		 outage; /* for its log lines */
+	Job			*jobs;	 /* the one that began first is the head */
+	Part		*waiting;
+	Metric		*requests[DYNAMODB_FATAL + 1];
+	Metric		*seconds;
+	Metric		*units;
+} StoreDynamoDb;
+
+/* ---- what is asked ---- */
+
+static json_t *
+make_names(void)
+{
+	return json_pack("{s:s, s:s, s:s}", "#ttl", "ttl", "#total", "total", "#error", "error");
+}
+
+static json_t *
+make_text(const RpcEntity *entity)
+{
+	return json_pack("{s:s%}", "S", entity->bytes, entity->length);
+}
+
+static json_t *
+make_query(const char *table, const StoreRead *read)
+{
+	return json_pack("{s:s, s:s, s:{s:o, s:o, s:o}, s:s, s:o, s:b, s:s}", "TableName", table,
+					 "KeyConditionExpression", "pk = :key AND sk BETWEEN :first AND :last",
+					 "ExpressionAttributeValues", ":key", make_text(&read->entities[0]), ":first",
+					 attribute_make_number(read->range.first), ":last",
+					 attribute_make_number(read->range.last), "ProjectionExpression", PROJECTION,
+					 "ExpressionAttributeNames", make_names(), "ConsistentRead", read->fresh,
+					 "ReturnConsumedCapacity", "TOTAL");
+}
+
+static json_t *
+make_batch(json_t *tables)
+{
+	return json_pack("{s:o, s:s}", "RequestItems", tables, "ReturnConsumedCapacity", "TOTAL");
+}
+
+/* The rows from number at on, each entity's one after the other. */
+static json_t *
+make_first_batch(const char *table, const StoreRead *read, int64_t at)
+{
+	int64_t windows = read->range.last - read->range.first + 1;
+	json_t *keys = json_array();
+
+	for (int64_t i = at; i < at + BATCH_KEYS && i < windows * read->count; i++)
+		json_array_append_new(
+			keys, json_pack("{s:o, s:o}", "pk", make_text(&read->entities[i / windows]), "sk",
+							attribute_make_number(read->range.first + i % windows)));
+	return make_batch(json_pack("{s:{s:o, s:s, s:o, s:b}}", table, "Keys", keys,
+								"ProjectionExpression", PROJECTION, "ExpressionAttributeNames",
+								make_names(), "ConsistentRead", read->fresh));
+}
+
+/* ---- jobs ---- */
+
+static void
+free_job(Job *job)
+{
+	if (job == NULL)
+		return;
+	HASH_CLEAR(hh, job->table);
+	for (int i = 0; i < job->count && job->parts != NULL; i++)
+		json_decref(job->parts[i].request);
+	free(job->parts);
+	free(job->places);
+	free(job);
+}
+
+static void
+queue_part(StoreDynamoDb *store, Part *part)
+{
+	part->waiting = true;
+	DL_APPEND(store->waiting, part);
+}
+
+static void
+end_job(StoreDynamoDb *store, Job *job, StoreOutcome outcome)
+{
+	StoreRead *read = job->read;
+
+	job->read = NULL;
+	DL_DELETE(store->jobs, job);
+	for (int i = 0; i < job->count; i++)
+		if (job->parts[i].waiting)
+			DL_DELETE(store->waiting, &job->parts[i]);
+	if (job->running == 0)
+		free_job(job);
+	read->done(read, outcome);
+}
+
+/* NULL without memory. */
+static Job *
+make_job(StoreDynamoDb *store, StoreRead *read)
+{
+	const char *table = dynamodb_table(store->dynamodb);
+	int64_t		rows = (read->range.last - read->range.first + 1) * read->count;
+	Job		   *job = calloc(1, sizeof(*job));
+
+	if (job == NULL)
+		return NULL;
+	job->read = read;
+	job->deadline = clock_milliseconds() + READ_MS;
+	job->count = read->count == 1 ? 1 : (int) ((rows + BATCH_KEYS - 1) / BATCH_KEYS);
+	job->open = job->count;
+	job->parts = calloc((size_t) job->count, sizeof(Part));
+	job->places = calloc((size_t) read->count, sizeof(Place));
+	if (job->parts == NULL || job->places == NULL)
+	{
+		free_job(job);
+		return NULL;
+	}
+	for (int i = 0; i < read->count; i++)
+	{
+		const RpcEntity *entity = &read->entities[i];
+
+		job->places[i].index = i;
+		HASH_ADD_KEYPTR(hh, job->table, entity->bytes, entity->length, &job->places[i]);
+	}
+	for (int i = 0; i < job->count; i++)
+		job->parts[i] = (Part) {
+			.job = job,
+			.operation = read->count == 1 ? "Query" : "BatchGetItem",
+			.request = read->count == 1 ? make_query(table, read)
+										: make_first_batch(table, read, (int64_t) i * BATCH_KEYS),
+		};
+	return job;
+}
+
+/* ---- requests ---- */
+
+/* Those that wait, as far as there are free connections and it is their time. */
+static void
+start_parts(StoreDynamoDb *store)
+{
+	int64_t now = clock_milliseconds();
+	Part   *part, *next;
+
+	DL_FOREACH_SAFE(store->waiting, part, next)
+	{
+		char *body;
+
+		if (dynamodb_free_slots(store->dynamodb) <= 0)
+			return;
+		if (part->not_before > now)
+			continue;
+		DL_DELETE(store->waiting, part);
+		part->waiting = false;
+		part->job->running++;
+		body = json_dumps(part->request, JSON_COMPACT);
+		dynamodb_start(store->dynamodb, part->operation, body != NULL ? body : strdup("{}"), part);
+	}
+}
+
+static void
+begin(Store *base, StoreRead *read)
+{
+	StoreDynamoDb *store = (StoreDynamoDb *) base;
+	Job			  *job = make_job(store, read);
+
+	if (job == NULL)
+	{
+		read->done(read, STORE_AWAY);
+		return;
+	}
+	DL_APPEND(store->jobs, job);
+	for (int i = 0; i < job->count; i++)
+		queue_part(store, &job->parts[i]);
+	start_parts(store);
+}
+
+/* Again later; the wait grows. */
+static void
+retry_part(StoreDynamoDb *store, Part *part)
+{
+	if (part->failures++ == 0)
+		backoff_init(&part->backoff, "DynamoDB");
+	part->not_before = clock_milliseconds() + backoff_next(&part->backoff);
+	queue_part(store, part);
+}
+
+/* ---- answers ---- */
+
+/* A row that has no summary, or one that is past its time and not yet deleted, is none. */
+static bool
+is_window(const json_t *item, Window *window)
+{
+	int64_t ttl;
+
+	*window = (Window) {.version = 0, .total = MG_UNKNOWN, .error = MG_UNKNOWN, .updated_at = -1};
+	if (!attribute_number(item, "sk", &window->bucket) ||
+		(attribute_number(item, "ttl", &ttl) && ttl <= time(NULL)))
+		return false;
+	attribute_number(item, "ver", &window->version);
+	attribute_number(item, "updated_at", &window->updated_at);
+	if (!attribute_number(item, "total", &window->total) ||
+		!attribute_number(item, "error", &window->error))
+		window->total = window->error = MG_UNKNOWN;
+	window->value = attribute_bytes(item, "v", &window->length);
+	return window->value != NULL;
+}
+
+static void
+take_items(const Job *job, const json_t *items)
+{
+	json_t *item;
+	size_t	i;
+
+	json_array_foreach (items, i, item)
+	{
+		json_t *key = json_object_get(json_object_get(item, "pk"), "S");
+		Place  *place = NULL;
+		Window	window;
+
+		if (key != NULL)
+			HASH_FIND(hh, job->table, json_string_value(key), json_string_length(key), place);
+		if (place != NULL && is_window(item, &window))
+			windows_add(&job->read->windows[place->index], &window);
+	}
+}
+
+/* The rest of what a Query found; true if there is one. */
+static bool
+continue_query(Part *part, const json_t *answer)
+{
+	json_t *last = json_object_get(answer, "LastEvaluatedKey");
+
+	if (last == NULL)
+		return false;
+	json_object_set(part->request, "ExclusiveStartKey", last);
+	return true;
+}
+
+/* The rows that DynamoDB had no time for. */
+static bool
+continue_batch(Part *part, const json_t *answer)
+{
+	json_t *unprocessed = json_object_get(answer, "UnprocessedKeys");
+
+	if (json_object_size(unprocessed) == 0)
+		return false;
+	json_decref(part->request);
+	part->request = make_batch(json_incref(unprocessed));
+	return true;
+}
+
+static void
+take_done(StoreDynamoDb *store, Part *part, const json_t *answer)
+{
+	Job		   *job = part->job;
+	const char *table = dynamodb_table(store->dynamodb);
+
+	take_items(job, json_object_get(answer, "Items"));
+	take_items(job, json_object_get(json_object_get(answer, "Responses"), table));
+	if (continue_query(part, answer))
+		queue_part(store, part);
+	else if (continue_batch(part, answer))
+		retry_part(store, part);
+	else if (--job->open == 0)
+		end_job(store, job, STORE_READ);
+}
+
+static double
+consumed_units(const json_t *answer)
+{
+	json_t *consumed = json_object_get(answer, "ConsumedCapacity");
+
+	if (json_is_array(consumed))
+		consumed = json_array_get(consumed, 0);
+	return json_number_value(json_object_get(consumed, "CapacityUnits"));
+}
+
+/* What an answer says of DynamoDB itself. */
+static void
+observe(StoreDynamoDb *store, const DynamoDbAnswer *answer)
+{
+	metric_add(store->requests[answer->verdict], 1);
+	metric_add(store->seconds, answer->seconds);
+	metric_add(store->units, consumed_units(answer->json));
+	store->store.up = answer->verdict == DYNAMODB_DONE || answer->verdict == DYNAMODB_THROTTLED;
+	metrics_ready(store->metrics, "dynamodb", store->store.up);
+	if (store->store.up)
+	{
+		backoff_succeeded(&store->outage, store->log);
+		return;
+	}
+	if (store->outage.failures == 0 && answer->hint != NULL)
+		log_error(store->log, "DynamoDB can not be used", LOG_TEXT("problem", answer->problem),
+				  LOG_TEXT("table", dynamodb_table(store->dynamodb)),
+				  LOG_TEXT("hint", answer->hint));
+	backoff_failed(&store->outage, store->log, answer->problem);
+}
+
+static void
+take_answer(StoreDynamoDb *store, const DynamoDbAnswer *answer)
+{
+	Part *part = answer->tag;
+	Job	 *job = part->job;
+
+	observe(store, answer);
+	job->running--;
+	if (job->read == NULL)
+	{
+		if (job->running == 0)
+			free_job(job);
+	}
+	else if (answer->verdict == DYNAMODB_DONE)
+		take_done(store, part, answer->json);
+	else if (answer->verdict == DYNAMODB_THROTTLED ||
+			 (answer->verdict == DYNAMODB_AWAY && part->failures + 1 < TRIES))
+		retry_part(store, part);
+	else
+		end_job(store, job, STORE_AWAY);
+}
+
+/* ---- the loop ---- */
+
+static void
+prepare(Store *base, Wait *wait)
+{
+	StoreDynamoDb *store = (StoreDynamoDb *) base;
+	int			   timeout = dynamodb_timeout(store->dynamodb);
+	Part		  *part;
+
+	wait_on(wait, dynamodb_fd(store->dynamodb), POLLIN);
+	if (timeout >= 0)
+		wait_until(wait, clock_milliseconds() + timeout);
+	if (store->jobs != NULL)
+		wait_until(wait, store->jobs->deadline);
+	if (dynamodb_free_slots(store->dynamodb) > 0)
+		DL_FOREACH(store->waiting, part)
+	wait_until(wait, part->not_before);
+}
+
+static void
+dispatch(Store *base)
+{
+	StoreDynamoDb *store = (StoreDynamoDb *) base;
+	DynamoDbAnswer answer;
+
+	dynamodb_dispatch(store->dynamodb);
+	while (dynamodb_next(store->dynamodb, &answer))
+		take_answer(store, &answer);
+	while (store->jobs != NULL && clock_left(store->jobs->deadline) == 0)
+		end_job(store, store->jobs, STORE_AWAY);
+	start_parts(store);
+}
+
+/* Reads under way are forgotten. */
+static void
+close_store(Store *base)
+{
+	StoreDynamoDb *store = (StoreDynamoDb *) base;
+
+	dynamodb_close(store->dynamodb);
+	credentials_close(store->credentials);
+	free(store);
+}
+
+static void
+register_metrics(StoreDynamoDb *store, Metrics *metrics)
+{
+	static const char *const results[] = {
+		[DYNAMODB_DONE] = "done",		 [DYNAMODB_CONDITION] = "condition",
+		[DYNAMODB_REFUSED] = "refused",	 [DYNAMODB_THROTTLED] = "throttled",
+		[DYNAMODB_AWAY] = "unavailable", [DYNAMODB_FATAL] = "fatal",
+	};
+
+	store->metrics = metrics;
+	for (int i = 0; i <= DYNAMODB_FATAL; i++)
+		store->requests[i] = metrics_counter(metrics, "topk_query_dynamodb_requests_total",
+											 "Requests to DynamoDB, by what came of them.",
+											 (const char *const[]) {"result", results[i], NULL});
+	store->seconds = metrics_counter(metrics, "topk_query_dynamodb_seconds_total",
+									 "Time that requests to DynamoDB took; they overlap.", NULL);
+	store->units = metrics_counter(metrics, "topk_query_dynamodb_consumed_read_units_total",
+								   "Read units that DynamoDB says were consumed.", NULL);
+	metrics_ready(metrics, "dynamodb", true); /* until a request says otherwise */
+}
+
+Store *
+store_dynamodb_open(const DynamoDbSettings *settings, const Shape *shape, const Log *log,
+					Metrics *metrics)
+{
+	StoreDynamoDb *store = calloc(1, sizeof(*store));
+
+	if (store == NULL)
+		return NULL;
+	store->store = (Store) {.begin = begin,
+							.prepare = prepare,
+							.dispatch = dispatch,
+							.close = close_store,
+							.name = "dynamodb",
+							.shape = *shape,
+							.up = true};
+	store->log = log;
+	backoff_init(&store->outage, "DynamoDB");
+	if (credentials_open(settings->program, settings->region, log, &store->credentials) !=
+			DAEMON_OK ||
+		dynamodb_open(settings, store->credentials, log, &store->dynamodb) != DAEMON_OK)
+	{
+		close_store(&store->store);
+		return NULL;
+	}
+	register_metrics(store, metrics);
+	return &store->store;
+}

@@ -1,0 +1,47 @@
+/*
+ * wait.h
+ *	  What the loop waits for: each part adds its descriptors and its next moment.
+ *
+ *	wait_begin(&wait);
+ *	x_prepare(x, &wait);		... for each part
+ *	poll(wait.fds, wait.count, clock_left(wait.until));
+ *	x_dispatch(x);				... for each part, which looks itself what is ready; never waits
+ */
+#ifndef QUERY_WAIT_H
+#define QUERY_WAIT_H
+
+#include <poll.h>
+#include <stdint.h>
+
+#define WAIT_FDS 32
+
+typedef struct Wait
+{
+	struct pollfd fds[WAIT_FDS];
+	int			  count;
+	int64_t		  until; /* clock_milliseconds; -1: for ever */
+} Wait;
+
+static inline void
+wait_begin(Wait *wait)
+{
+	wait->count = 0;
+	wait->until = -1;
+}
+
+static inline void
+wait_on(Wait *wait, int fd, short events)
+{
+	if (fd >= 0 && wait->count < WAIT_FDS)
+		wait->fds[wait->count++] = (struct pollfd) {.fd = fd, .events = events};
+}
+
+/* A negative moment is none. */
+static inline void
+wait_until(Wait *wait, int64_t moment)
+{
+	if (moment >= 0 && (wait->until < 0 || moment < wait->until))
+		wait->until = moment;
+}
+
+#endif /* QUERY_WAIT_H */
