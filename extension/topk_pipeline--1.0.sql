@@ -1102,6 +1102,47 @@ BEGIN ATOMIC
 END;
 COMMENT ON FUNCTION topk_pipeline.top_keys IS 'top() of each of several keys, or of all';
 
+/*
+ * What a reader gets of each window is what the mirror stores of it, so that
+ * who reads here and who reads there sees the same.  Buckets are enumerated,
+ * so that each window is one probe of slot_window, and clamped to those that
+ * there may be, so that they are few.
+ */
+CREATE FUNCTION topk_pipeline.windows(pipeline text, keys text[], from_bucket bigint, to_bucket bigint)
+RETURNS TABLE (key text, bucket bigint, version bigint, value bytea, total bigint, error bigint,
+	slacks bigint[], updated_at bigint)
+LANGUAGE plpgsql STABLE SECURITY DEFINER
+SET search_path FROM CURRENT
+SET plan_cache_mode = force_generic_plan
+AS $$
+#variable_conflict use_column
+DECLARE
+	p			topk_pipeline.pipeline := find(windows.pipeline);
+	oldest		bigint := topk_pipeline.bucket(p.name, now() - p.retention_seconds * interval '1 second');
+	newest		bigint := topk_pipeline.bucket(p.name, now() + p.max_ahead_seconds * interval '1 second');
+BEGIN
+	RETURN QUERY
+	SELECT w.key, w.bucket, w.records, topk_to_murmur(w.summary, p.k), topk_total(w.summary), absent_bound(w.summary, p.k),
+		   CASE WHEN topk_error(w.summary) > 0 THEN
+				ARRAY(SELECT t.upper_bound - t.lower_bound
+						FROM topk_top(w.summary, topk_k(w.summary))
+							 WITH ORDINALITY AS t (item, estimate, lower_bound, upper_bound, place)
+					   WHERE t.item <> '' ORDER BY t.place LIMIT p.k)
+				WHEN topk_error(w.summary) = 0 THEN '{}' END,
+		   floor(extract(epoch FROM w.last_ingest_at))::bigint
+	  FROM (SELECT s.key, s.bucket, topk_merge(s.summary) AS summary, sum(s.records)::bigint AS records,
+				   max(s.last_ingest_at) AS last_ingest_at
+			  FROM slot AS s
+			 WHERE s.pipeline_id = p.pipeline_id
+			   AND s.bucket = ANY (ARRAY(SELECT generate_series(greatest(from_bucket, oldest), least(to_bucket, newest))))
+			   AND s.key = ANY (keys)
+			 GROUP BY s.key, s.bucket) AS w
+	 ORDER BY w.key, w.bucket;
+END
+$$;
+COMMENT ON FUNCTION topk_pipeline.windows IS
+	'the published windows of some keys, those that exist: value, total and error as mirror_claim() has them; slacks: upper minus lower bound of each item of value, empty where all are exact, null where unknown; version: events counted';
+
 /* ---- mirror ---- */
 
 /*

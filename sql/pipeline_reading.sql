@@ -49,7 +49,32 @@ SELECT item FROM topk_pipeline.top('reading_weekly', days => 8) ORDER BY item;
 SELECT key, topk_pipeline.bucket('reading') - bucket AS ago, summary, records,
 	   window_start = topk_pipeline.window_start('reading', bucket) AS starts
   FROM topk_pipeline.window_summary WHERE pipeline = 'reading' ORDER BY ago, key;
+-- the same as the mirror publishes them, with the bounds of each item; one of another key, or of no window, is none
+SELECT key, topk_pipeline.bucket('reading') - bucket AS ago, version, topk_from_murmur(value) AS published, total, error, slacks,
+	   updated_at = floor(extract(epoch FROM now())) AS updated_now
+  FROM topk_pipeline.windows('reading', '{eu,global,nowhere,eu}', topk_pipeline.bucket('reading') - 6, topk_pipeline.bucket('reading'));
+SELECT count(*) FILTER (WHERE bucket <= topk_pipeline.bucket('reading')) AS windows
+  FROM topk_pipeline.windows('reading', '{global}', -9223372036854775808, 9223372036854775807);
+SELECT count(*) FROM topk_pipeline.windows('reading', '{}', 0, 9223372036854775807);
 COMMIT;
+-- past the retention, though not yet expired
+INSERT INTO topk_pipeline.slot (pipeline_id, bucket, key, summary, records, last_ingest_at)
+SELECT pipeline_id, topk_pipeline.bucket(name) - ago, 'old', topk_build(ARRAY['o' || ago], '{1}', 50), 1, now()
+  FROM topk_pipeline.pipeline, unnest('{30,31}'::int[]) AS ago
+ WHERE name = 'reading';
+SELECT topk_pipeline.bucket('reading') - bucket AS ago
+  FROM topk_pipeline.windows('reading', '{old}', 0, topk_pipeline.bucket('reading'));
+-- more counters than are published: what the mirror would say of them
+INSERT INTO topk_pipeline.slot (pipeline_id, bucket, key, summary, records, last_ingest_at)
+SELECT pipeline_id, topk_pipeline.bucket(name), 'bounds',
+	   '{"k":50,"total":200,"error":1,"items":[["",40,41],["a",30,31],["b",10,10],["c",9,9],["d",5,6]]}', 200, now()
+  FROM topk_pipeline.pipeline WHERE name = 'reading';
+SELECT topk_from_murmur(value) AS published, total, error, slacks
+  FROM topk_pipeline.windows('reading', '{bounds}', 0, topk_pipeline.bucket('reading'));
+UPDATE topk_pipeline.slot SET summary = topk_from_murmur(topk_to_murmur(summary, 3)) WHERE key = 'bounds';
+SELECT topk_from_murmur(value) AS published, total, error, slacks
+  FROM topk_pipeline.windows('reading', '{bounds}', 0, topk_pipeline.bucket('reading'));
+SELECT * FROM topk_pipeline.windows('nobody', '{global}', 0, 1);
 SELECT * FROM topk_pipeline.top('nobody');
 SELECT * FROM topk_pipeline.top_keys('nobody');
 SELECT * FROM topk_pipeline.summary('nobody');

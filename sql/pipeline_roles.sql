@@ -31,7 +31,7 @@ GRANT EXECUTE ON FUNCTION topk_pipeline.settings, topk_pipeline.positions, topk_
    TO regress_topk_writer;
 GRANT EXECUTE ON FUNCTION topk_pipeline.dead_letters, topk_pipeline.dead_letters_sent TO regress_topk_writer;
 GRANT EXECUTE ON FUNCTION topk_pipeline.top, topk_pipeline.top_keys, topk_pipeline.summary,
-						  topk_pipeline.bucket, topk_pipeline.window_start
+						  topk_pipeline.settings, topk_pipeline.windows, topk_pipeline.bucket, topk_pipeline.window_start
    TO regress_topk_reader;
 GRANT SELECT ON topk_pipeline.window_summary, topk_pipeline.status, topk_pipeline.source_status,
 				topk_pipeline.mirror_status, topk_pipeline.rejected_by_reason, topk_pipeline.dead_letter_status
@@ -63,6 +63,8 @@ SET ROLE regress_topk_reader;
 SELECT * FROM topk_pipeline.top('roles');
 SELECT * FROM topk_pipeline.top_keys('roles');
 SELECT key, bucket, summary FROM topk_pipeline.window_summary;
+SELECT key, bucket, total FROM topk_pipeline.windows('roles', '{global}', 0, 20000);
+SELECT k, window_seconds, retention_seconds FROM topk_pipeline.settings('roles');
 SELECT windows, records, rejected FROM topk_pipeline.status;
 SELECT shard, position FROM topk_pipeline.source_status;
 SELECT key, bucket, problem FROM topk_pipeline.mirror_status;
