@@ -14,12 +14,12 @@
 #include <string.h>
 #include <time.h>
 
-#include <uthash.h>
 #include <utlist.h>
 
 #include "aws/attribute.h"
 #include "daemon/backoff.h"
 #include "daemon/clock.h"
+#include "places.h"
 
 /* Keys that BatchGetItem takes. */
 #define BATCH_KEYS 100
@@ -47,21 +47,13 @@ typedef struct Part
 	int64_t		 not_before;
 } Part;
 
-/* Where the windows of an entity belong. */
-typedef struct Place
-{
-	UT_hash_handle hh;
-	int			   index;
-} Place;
-
 /* A read under way. */
 struct Job
 {
 	Job		  *prev, *next;
 	StoreRead *read; /* NULL: it is over, but for requests that are still under way */
 	int64_t	   deadline;
-	Place	  *places; /* one for each entity */
-	Place	  *table;
+	Places	  *places;
 	Part	  *parts;
 	int		   count;
 	int		   open;	/* without an answer */
@@ -138,11 +130,10 @@ free_job(Job *job)
 {
 	if (job == NULL)
 		return;
-	HASH_CLEAR(hh, job->table);
 	for (int i = 0; i < job->count && job->parts != NULL; i++)
 		json_decref(job->parts[i].request);
 	free(job->parts);
-	free(job->places);
+	places_free(job->places);
 	free(job);
 }
 
@@ -183,18 +174,11 @@ make_job(StoreDynamoDb *store, StoreRead *read)
 	job->count = read->count == 1 ? 1 : (int) ((rows + BATCH_KEYS - 1) / BATCH_KEYS);
 	job->open = job->count;
 	job->parts = calloc((size_t) job->count, sizeof(Part));
-	job->places = calloc((size_t) read->count, sizeof(Place));
+	job->places = places_make(read->entities, read->count);
 	if (job->parts == NULL || job->places == NULL)
 	{
 		free_job(job);
 		return NULL;
-	}
-	for (int i = 0; i < read->count; i++)
-	{
-		const RpcEntity *entity = &read->entities[i];
-
-		job->places[i].index = i;
-		HASH_ADD_KEYPTR(hh, job->table, entity->bytes, entity->length, &job->places[i]);
 	}
 	for (int i = 0; i < job->count; i++)
 		job->parts[i] = (Part) {
@@ -288,13 +272,13 @@ take_items(const Job *job, const json_t *items)
 	json_array_foreach (items, i, item)
 	{
 		json_t *key = json_object_get(json_object_get(item, "pk"), "S");
-		Place  *place = NULL;
+		int		place = -1;
 		Window	window;
 
 		if (key != NULL)
-			HASH_FIND(hh, job->table, json_string_value(key), json_string_length(key), place);
-		if (place != NULL && is_window(item, &window))
-			windows_add(&job->read->windows[place->index], &window);
+			place = places_find(job->places, json_string_value(key), json_string_length(key));
+		if (place >= 0 && is_window(item, &window))
+			windows_add(&job->read->windows[place], &window);
 	}
 }
 
