@@ -201,6 +201,8 @@ install-daemons: daemons
 SANITIZE = -O1 -fsanitize=address,undefined -fno-sanitize-recover=undefined
 # Of the function, what reads foreign bytes.
 LAMBDA_TESTED = $(addprefix feeders/lambda/,sequence.c kinesis.c kpl.c answer.c)
+# Of the query service, what knows neither a protocol nor a database.
+QUERY_TESTED = $(addprefix query/,question.c windows.c reads.c places.c ranking.c figures.c)
 UNIT_PROGRAMS = $(patsubst test/unit/%.c,build/unit/%,$(wildcard test/unit/*_test.c))
 
 unit: unit-programs
@@ -212,6 +214,8 @@ unit-programs: $(UNIT_PROGRAMS)
 $(filter build/unit/mg_%,$(UNIT_PROGRAMS)): $(call objects,sanitized,lib/mg)
 $(filter build/unit/aws_%,$(UNIT_PROGRAMS)): $(call objects,sanitized,lib/aws lib/daemon)
 $(filter build/unit/sync_%,$(UNIT_PROGRAMS)): build/sanitized/ddb-sync/schedule.o
+$(filter build/unit/query_%,$(UNIT_PROGRAMS)): $(QUERY_TESTED:%.c=build/sanitized/%.o) $(call objects,sanitized,lib/daemon lib/mg)
+build/unit/query_answers_test: build/sanitized/query/answers.o
 $(filter build/unit/daemon_%,$(UNIT_PROGRAMS)): $(call objects,sanitized,lib/daemon)
 $(filter build/unit/lambda_%,$(UNIT_PROGRAMS)): $(LAMBDA_TESTED:%.c=build/sanitized/%.o) build/sanitized/feeders/lambda/kpl.pb-c.o $(call objects,sanitized,lib/feed lib/daemon lib/mg)
 $(filter build/unit/feed_%,$(UNIT_PROGRAMS)): $(call objects,sanitized,lib/feed lib/mg)
@@ -222,6 +226,7 @@ $(UNIT_PROGRAMS): build/unit/%: build/sanitized/test/unit/%.o
 
 build/sanitized/test/unit/lambda_%.o: DAEMON_CPPFLAGS += -Ifeeders/lambda
 build/sanitized/test/unit/sync_%.o: DAEMON_CPPFLAGS += -Iddb-sync
+build/sanitized/test/unit/query_%.o: DAEMON_CPPFLAGS += -Iquery
 
 build/sanitized/%.o: %.c
 	@mkdir -p $(@D)
