@@ -44,6 +44,14 @@ extern const char *exchange_header(const Exchange *exchange, const char *name);
 
 extern const unsigned char *exchange_body(const Exchange *exchange, size_t *length);
 
+/*
+ * A request in pieces, for a route that takes it so (SERVER_STREAM): more(context) is called each time more
+ * of the body has come, and when it is whole.  exchange_body is then what was not consumed.
+ */
+extern void exchange_on_body(Exchange *exchange, void (*more)(void *context), void *context);
+extern void exchange_consume(Exchange *exchange, size_t length);
+extern bool exchange_body_whole(const Exchange *exchange);
+
 /* ---- the answer ---- */
 
 /*
