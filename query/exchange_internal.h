@@ -25,8 +25,6 @@ typedef struct ExchangeCarrier
 	size_t (*waiting)(const Exchange *exchange);
 	/* Give it up: the answer will not be whole. */
 	void (*abort)(Exchange *exchange);
-	/* An answer before the body is whole is possible. */
-	bool answers_early;
 } ExchangeCarrier;
 
 typedef struct ExchangeField

@@ -6,7 +6,6 @@
  */
 #include "daemon/metrics_internal.h"
 
-#include <ctype.h>
 #include <errno.h>
 #include <netdb.h>
 #include <stdlib.h>
@@ -15,6 +14,7 @@
 
 #include <microhttpd.h>
 
+#include "daemon/address.h"
 #include "daemon/version.h"
 
 #define METRICS_CONNECTIONS_MAX 16
@@ -35,43 +35,13 @@ metrics_state(Metrics *metrics)
 
 /* ---- the address ---- */
 
-/* Split HOST:PORT or [HOST]:PORT; an empty host is all addresses. */
-static bool
-split_address(const char *address, char host[256], char port[8])
-{
-	const char *colon = strrchr(address, ':');
-	size_t		host_length;
-	bool		bracketed;
-
-	if (colon == NULL || strlen(colon + 1) == 0 || strlen(colon + 1) > 5)
-		return false;
-	for (const char *digit = colon + 1; *digit != '\0'; digit++)
-		if (!isdigit((unsigned char) *digit))
-			return false;
-	if (atoi(colon + 1) > 65535)
-		return false;
-
-	host_length = (size_t) (colon - address);
-	bracketed = host_length >= 2 && address[0] == '[' && colon[-1] == ']';
-	if (bracketed)
-	{
-		address++;
-		host_length -= 2;
-	}
-	if (host_length > 255 || (!bracketed && memchr(address, ':', host_length) != NULL))
-		return false;
-	snprintf(host, 256, "%.*s", (int) host_length, address);
-	snprintf(port, 8, "%s", colon + 1);
-	return true;
-}
-
 bool
 metrics_address_valid(const char *address)
 {
-	char host[256];
-	char port[8];
+	char host[ADDRESS_HOST_SIZE];
+	char port[ADDRESS_PORT_SIZE];
 
-	return strcmp(address, "off") == 0 || split_address(address, host, port);
+	return strcmp(address, "off") == 0 || address_split(address, host, port);
 }
 
 /* ---- requests ---- */
@@ -160,11 +130,11 @@ listen_on(Metrics *metrics, const Log *log, const char *address)
 	struct addrinfo				hints = {.ai_flags = AI_PASSIVE, .ai_socktype = SOCK_STREAM};
 	struct addrinfo			   *found = NULL;
 	const union MHD_DaemonInfo *info;
-	char						host[256];
-	char						port[8];
+	char						host[ADDRESS_HOST_SIZE];
+	char						port[ADDRESS_PORT_SIZE];
 	int							code = EAI_NONAME;
 
-	if (split_address(address, host, port))
+	if (address_split(address, host, port))
 		code = getaddrinfo(host[0] != '\0' ? host : NULL, port, &hints, &found);
 	if (code == 0)
 	{
