@@ -15,7 +15,7 @@ BUILD = flock build/lock $(MAKE) --no-print-directory --jobs=$(shell nproc) --si
 help:
 	@echo 'make              build the extensions topk and topk_pipeline'
 	@echo 'make install      install them (PG_CONFIG=... chooses the server)'
-	@echo 'make daemons      build topk-kafka-feeder, topk-lambda-feeder and topk-ddb-sync in build/'
+	@echo 'make daemons      build topk-kafka-feeder, topk-lambda-feeder, topk-ddb-sync and topk-query in build/'
 	@echo 'make install-daemons   install them and their systemd units, below prefix=/usr/local (DESTDIR=...)'
 	@echo 'make lambda.zip   the Lambda function as AWS takes it: build/lambda.zip'
 	@echo 'make demo         the whole path on real servers; INPUT=file.jsonl for events of your own'
@@ -110,18 +110,18 @@ endif
 
 # ---- the daemons ----
 
-PACKAGES = libpq libcurl libmicrohttpd jansson yajl libcrypto rdkafka libprotobuf-c expat zlib
+PACKAGES = libpq libcurl libmicrohttpd jansson yajl libssl libcrypto rdkafka libprotobuf-c expat zlib libnghttp2
 DAEMON_CPPFLAGS = -Ilib -Ibuild/proto -D_GNU_SOURCE $(shell pkg-config --cflags $(PACKAGES))
 DAEMON_CFLAGS = -std=c11 -O2 -g -fno-omit-frame-pointer -Wall -Wextra $(WERROR) $(COVERAGE_CFLAGS)
 # As Debian builds its own packages; test_security.py looks at the programs.
 HARDENING = -fstack-protector-strong -fstack-clash-protection -fcf-protection -D_FORTIFY_SOURCE=2 -fPIE
 DAEMON_LDFLAGS = -pie -Wl,-z,relro,-z,now
-DAEMON_LIBS = -Wl,--as-needed $(shell pkg-config --libs $(PACKAGES)) -lm -lpthread
+DAEMON_LIBS = -Wl,--as-needed $(shell pkg-config --libs $(PACKAGES)) -lhttp_parser -lm -lpthread
 
 # objects(variant, source directories)
 objects = $(patsubst %.c,build/$(1)/%.o,$(wildcard $(addsuffix /*.c,$(2))))
 
-DAEMONS = build/topk-kafka-feeder build/topk-ddb-sync
+DAEMONS = build/topk-kafka-feeder build/topk-ddb-sync build/topk-query
 # For the machine's own Lambda emulator; AWS gets lambda.zip.
 FUNCTION = build/topk-lambda-feeder
 
@@ -130,6 +130,11 @@ daemons: $(DAEMONS) $(FUNCTION)
 build/topk-kafka-feeder: $(call objects,obj,feeders feeders/kafka lib/feed lib/daemon lib/mg)
 build/topk-lambda-feeder: $(call objects,obj,feeders feeders/lambda lib/feed lib/daemon lib/mg) build/obj/feeders/lambda/kpl.pb-c.o
 build/topk-ddb-sync: $(call objects,obj,ddb-sync lib/aws lib/daemon)
+
+build/topk-query: $(call objects,obj,query lib/aws lib/daemon lib/feed lib/mg)
+
+# The page is part of the program.
+build/obj/query/page.o build/sanitized/query/page.o: $(wildcard query/page/*)
 
 $(DAEMONS) $(FUNCTION):
 	$(CC) $(DAEMON_LDFLAGS) $(LDFLAGS) -o $@ $^ $(DAEMON_LIBS)

@@ -6,10 +6,6 @@
  */
 #include "config.h"
 
-#include <ctype.h>
-#include <string.h>
-
-#include "daemon/aws.h"
 #include "daemon/metrics.h"
 #include "daemon/version.h"
 
@@ -24,26 +20,7 @@ static const OptionSpec options[] = {
 	 .initial = "recently_interacted",
 	 .help = "pipeline to mirror",
 	 .offset = offsetof(Config, pipeline)},
-	{.name = "ddb-table",
-	 .environment = "DDB_TABLE",
-	 .metavar = "NAME",
-	 .type = OPTION_TEXT,
-	 .initial = "recently_interacted",
-	 .help = "DynamoDB table, with the keys pk (S) and sk (N)",
-	 .offset = offsetof(Config, table)},
-	{.name = "ddb-endpoint",
-	 .environment = "DDB_ENDPOINT",
-	 .metavar = "URL",
-	 .type = OPTION_TEXT,
-	 .help = "where DynamoDB is, http or https, if not at AWS's endpoint of the region",
-	 .offset = offsetof(Config, endpoint)},
-	{.name = "aws-region",
-	 .environment = "AWS_REGION",
-	 .metavar = "REGION",
-	 .type = OPTION_TEXT,
-	 .initial = "us-east-1",
-	 .help = "AWS region of the table",
-	 .offset = offsetof(Config, region)},
+	DYNAMODB_OPTIONS(Config, dynamodb),
 	{.name = "interval",
 	 .environment = "TOPK_MIRROR_INTERVAL",
 	 .metavar = "TIME",
@@ -112,47 +89,6 @@ static const OptionsProgram program = {
 		"Exit status: 0 done or asked to stop, 1 a lasting error, 2 a wrong option.",
 };
 
-/* What stands after http:// or https://, or NULL. */
-static const char *
-after_scheme(const char *url)
-{
-	if (strncmp(url, "https://", 8) == 0)
-		return url + 8;
-	if (strncmp(url, "http://", 7) == 0)
-		return url + 7;
-	return NULL;
-}
-
-static bool
-check_endpoint(const char *endpoint)
-{
-	const char *host = endpoint != NULL ? after_scheme(endpoint) : NULL;
-	const char *path;
-
-	if (endpoint == NULL)
-		return true;
-	path = host != NULL ? strchr(host, '/') : NULL;
-	if (host != NULL && *host != '\0' && *host != '/' && strpbrk(host, "@?# ") == NULL &&
-		(path == NULL || path[1] == '\0'))
-		return true;
-	options_error(&program, "ddb-endpoint",
-				  "allowed is http:// or https:// with a host and a port, and nothing else");
-	return false;
-}
-
-static bool
-check_region(const char *region)
-{
-	for (const char *c = region; *c != '\0'; c++)
-		if (!islower((unsigned char) *c) && !isdigit((unsigned char) *c) && *c != '-')
-		{
-			options_error(&program, "aws-region",
-						  "\"%s\" is not allowed; a region is like us-east-1", region);
-			return false;
-		}
-	return true;
-}
-
 static bool
 check_metrics_address(const char *address)
 {
@@ -160,22 +96,6 @@ check_metrics_address(const char *address)
 		return true;
 	options_error(&program, "metrics-addr", "\"%s\" is not allowed; allowed are HOST:PORT and off",
 				  address);
-	return false;
-}
-
-/* One of the two keys without the other is a mistake in any case. */
-static bool
-check_credentials(void)
-{
-	AwsCredentials credentials;
-	const char	  *missing;
-
-	if (aws_credentials_from_environment(&credentials, &missing) ||
-		(credentials.access_key == NULL && credentials.secret_key == NULL))
-		return true;
-	options_error(&program, NULL,
-				  "the environment variable %s is not set; requests to DynamoDB are signed with it",
-				  missing);
 	return false;
 }
 
@@ -200,9 +120,8 @@ config_read(int argc, char **argv, Config *config)
 
 	if (result != OPTIONS_RUN)
 		return result;
-	if (!check_endpoint(config->endpoint) || !check_region(config->region) ||
-		!check_metrics_address(config->common.metrics_address) || !check_credentials() ||
-		!check_mode(config))
+	if (!dynamodb_options_check(&program, &config->dynamodb) ||
+		!check_metrics_address(config->common.metrics_address) || !check_mode(config))
 		return OPTIONS_INVALID;
 	return OPTIONS_RUN;
 }

@@ -5,17 +5,16 @@
 #ifndef DDB_SYNC_CONFIG_H
 #define DDB_SYNC_CONFIG_H
 
+#include "aws/dynamodb_options.h"
 #include "daemon/common_options.h"
 
 #define PROGRAM_NAME "topk-ddb-sync"
 
 typedef struct Config
 {
-	CommonOptions common;
+	CommonOptions	common;
+	DynamoDbOptions dynamodb;
 	const char	 *pipeline;
-	const char	 *endpoint; /* NULL: AWS's for the region */
-	const char	 *table;
-	const char	 *region;
 	int64_t		  interval_ms;
 	int64_t		  expire_interval_ms; /* 0: never */
 	int64_t		  concurrency;

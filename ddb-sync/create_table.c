@@ -32,7 +32,7 @@ create(Creation *creation, bool *created)
 {
 	json_t *request =
 		json_pack("{s:s, s:s, s:[{s:s, s:s}, {s:s, s:s}], s:[{s:s, s:s}, {s:s, s:s}]}", "TableName",
-				  creation->parts->config->table, "BillingMode", "PAY_PER_REQUEST",
+				  creation->parts->config->dynamodb.table, "BillingMode", "PAY_PER_REQUEST",
 				  "AttributeDefinitions", "AttributeName", "pk", "AttributeType", "S",
 				  "AttributeName", "sk", "AttributeType", "N", "KeySchema", "AttributeName", "pk",
 				  "KeyType", "HASH", "AttributeName", "sk", "KeyType", "RANGE");
@@ -56,7 +56,7 @@ text_of(const json_t *object, const char *name)
 static DaemonStatus
 look(Creation *creation, bool *active)
 {
-	json_t		 *request = json_pack("{s:s}", "TableName", creation->parts->config->table);
+	json_t		 *request = json_pack("{s:s}", "TableName", creation->parts->config->dynamodb.table);
 	json_t		 *answer;
 	const json_t *table;
 	DaemonStatus  status =
@@ -67,7 +67,7 @@ look(Creation *creation, bool *active)
 	if (*active && !table_has_keys(table))
 	{
 		log_error(creation->parts->log, "the table exists with other keys than pk (S) and sk (N)",
-				  LOG_TEXT("table", creation->parts->config->table),
+				  LOG_TEXT("table", creation->parts->config->dynamodb.table),
 				  LOG_TEXT("hint", "use another --ddb-table, or delete this one"));
 		status = DAEMON_FATAL;
 	}
@@ -93,7 +93,7 @@ wait_until_active(Creation *creation)
 static DaemonStatus
 enable_ttl(Creation *creation)
 {
-	const char	*table = creation->parts->config->table;
+	const char	*table = creation->parts->config->dynamodb.table;
 	json_t		*answer;
 	const char	*state;
 	bool		 enabled;
@@ -128,6 +128,6 @@ create_table_run(const SyncParts *parts)
 		status = enable_ttl(&creation);
 	if (status == DAEMON_OK)
 		log_info(parts->log, created ? "table created" : "the table existed already",
-				 LOG_TEXT("table", parts->config->table));
+				 LOG_TEXT("table", parts->config->dynamodb.table));
 	return status;
 }

@@ -43,9 +43,9 @@ run(const Config *config, const Log *log)
 		.dsn = config->common.dsn, .program = PROGRAM_NAME, .on_connect = on_connect};
 	DynamoDbSettings dynamodb_settings = {
 		.program = PROGRAM_NAME "/" TOPK_VERSION,
-		.endpoint = config->endpoint,
-		.region = config->region,
-		.table = config->table,
+		.endpoint = config->dynamodb.endpoint,
+		.region = config->dynamodb.region,
+		.table = config->dynamodb.table,
 		.slots = (int) config->concurrency,
 	};
 	Signals	  signals;
@@ -59,7 +59,7 @@ run(const Config *config, const Log *log)
 		exit_status = DAEMON_EXIT_CONFIGURATION;
 		goto done;
 	}
-	if (credentials_open(dynamodb_settings.program, config->region, log, &parts.credentials) !=
+	if (credentials_open(dynamodb_settings.program, config->dynamodb.region, log, &parts.credentials) !=
 			DAEMON_OK ||
 		dynamodb_open(&dynamodb_settings, parts.credentials, log, &parts.dynamodb) != DAEMON_OK ||
 		metrics_open(log, config->common.metrics_address, STALL_SECONDS, &parts.metrics) !=
@@ -67,8 +67,8 @@ run(const Config *config, const Log *log)
 		goto done;
 
 	log_info(log, "started", LOG_TEXT("version", TOPK_VERSION),
-			 LOG_TEXT("pipeline", config->pipeline), LOG_TEXT("table", config->table),
-			 LOG_TEXT("region", config->region), LOG_TEXT("endpoint", config->endpoint));
+			 LOG_TEXT("pipeline", config->pipeline), LOG_TEXT("table", config->dynamodb.table),
+			 LOG_TEXT("region", config->dynamodb.region), LOG_TEXT("endpoint", config->dynamodb.endpoint));
 	if (run_mode(&parts) == DAEMON_OK)
 		exit_status = DAEMON_EXIT_OK;
 	log_info(log, "stopped", LOG_INTEGER("status", exit_status));

@@ -233,7 +233,7 @@ take_lock(Sync *sync)
 	{
 		schedule_init(&sync->schedule, config->interval_ms);
 		log_info(parts->log, "mirroring", LOG_TEXT("pipeline", config->pipeline),
-				 LOG_TEXT("table", config->table));
+				 LOG_TEXT("table", config->dynamodb.table));
 	}
 	else if (!sync->standby_logged)
 		log_info(parts->log, "waiting: another worker mirrors this pipeline",

@@ -83,7 +83,7 @@ static DaemonStatus
 read_rows(Verify *verify, const PGresult *page, json_t *rows)
 {
 	const SyncParts *parts = verify->parts;
-	const char		*table = parts->config->table;
+	const char		*table = parts->config->dynamodb.table;
 	json_t			*tables =
 		json_pack("{s:{s:o, s:b}}", table, "Keys", make_keys(page), "ConsistentRead", 1);
 	DaemonStatus status = DAEMON_OK;

@@ -14,7 +14,7 @@ log=$build/install
 started=$(date +%s)
 
 COMPILER='gcc libc6-dev pkg-config'
-LIBRARIES='librdkafka-dev libjansson-dev libyajl-dev libcurl4-openssl-dev libpq-dev libssl-dev libmicrohttpd-dev uthash-dev libprotobuf-c-dev protobuf-c-compiler libexpat1-dev zlib1g-dev'
+LIBRARIES='librdkafka-dev libjansson-dev libyajl-dev libcurl4-openssl-dev libpq-dev libssl-dev libmicrohttpd-dev uthash-dev libprotobuf-c-dev protobuf-c-compiler libexpat1-dev zlib1g-dev libnghttp2-dev libhttp-parser-dev'
 POSTGRESQL=15
 
 say()

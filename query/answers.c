@@ -54,7 +54,10 @@ answers_close(Answers *answers)
 	if (answers == NULL)
 		return;
 	while (answers->calls != NULL)
+	{
+		answers->calls->rpc->canceled = NULL;
 		end_call(answers->calls);
+	}
 	free(answers);
 }
 

@@ -309,7 +309,16 @@ begin(Exchange *exchange, int status, const ExchangeHeader *headers, int64_t len
 {
 	ExchangeHeader all[EXCHANGE_ANSWER_HEADERS_MAX] = {
 		{"date", server_date(exchange->connection->server)}};
-	int count = 1;
+	char allow[64];
+	int	 count = 1;
+
+	if (exchange->refusal == 401)
+		all[count++] = (ExchangeHeader) {"www-authenticate", "Bearer"};
+	if (exchange->refusal == 405)
+	{
+		route_methods(exchange, allow, sizeof(allow));
+		all[count++] = (ExchangeHeader) {"allow", allow};
+	}
 
 	if (exchange->cors)
 	{

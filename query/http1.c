@@ -4,6 +4,7 @@
  *
  * Must not know routes, nor sockets.
  */
+#include <limits.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
@@ -255,7 +256,7 @@ carrier_begin(Exchange *exchange, int status, const ExchangeHeader *headers, int
 		buffer_printf(out, "%s: %s\r\n", headers->name, headers->value);
 	if (length >= 0)
 		exchange->chunked = false;
-	if (length >= 0 && status != 204)
+	if (length >= 0 && status != 204 && status != 304)
 		buffer_printf(out, "content-length: %lld\r\n", (long long) length);
 	else if (exchange->chunked)
 		buffer_append_text(out, "transfer-encoding: chunked\r\n");

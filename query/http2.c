@@ -361,7 +361,7 @@ carrier_begin(Exchange *exchange, int status, const ExchangeHeader *headers, int
 	snprintf(status_text, sizeof(status_text), "%d", status);
 	snprintf(length_text, sizeof(length_text), "%lld", (long long) length);
 	all[count++] = make_header(":status", status_text);
-	if (length >= 0 && status != 204)
+	if (length >= 0 && status != 204 && status != 304)
 		all[count++] = make_header("content-length", length_text);
 	for (; headers->name != NULL && count < ANSWER_HEADERS_MAX; headers++)
 		all[count++] = make_header(headers->name, headers->value);

@@ -56,11 +56,12 @@ find_route(const Server *server, const char *method, const char *path, bool *fou
 	return other;
 }
 
-/* The methods of a path, as the header Allow has them. */
-static void
-list_methods(const Server *server, const char *path, char *allow, size_t size)
+void
+route_methods(const Exchange *exchange, char *allow, size_t size)
 {
-	size_t length = 0;
+	const Server *server = exchange->connection->server;
+	const char	 *path = exchange_path(exchange);
+	size_t		  length = 0;
 
 	allow[0] = '\0';
 	for (int i = 0; i < server->route_count && length < size; i++)

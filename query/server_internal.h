@@ -65,6 +65,9 @@ extern void route_head(Exchange *exchange);
 /* Bytes of the body. */
 extern void route_body(Exchange *exchange, const void *bytes, size_t length);
 
+/* The methods that its path takes, as the header Allow has them. */
+extern void route_methods(const Exchange *exchange, char *allow, size_t size);
+
 /* The request is whole: the handler's turn, or the refusal's.  The exchange may be gone afterwards. */
 extern void route_end(Exchange *exchange);
 
