@@ -5,12 +5,13 @@
 #include "daemon/base64.h"
 
 #include <limits.h>
+#include <stdbool.h>
 #include <stdlib.h>
-#include <string.h>
 
 #include <openssl/evp.h>
 
-static const char alphabet[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+static const bool in_alphabet[UCHAR_MAX + 1] = {
+	['A' ... 'Z'] = true, ['a' ... 'z'] = true, ['0' ... '9'] = true, ['+'] = true, ['/'] = true};
 
 char *
 base64_encode(const void *bytes, size_t length)
@@ -41,7 +42,7 @@ base64_padding(const char *text, size_t length)
 		padding++;
 	}
 	for (size_t i = 0; i < length; i++)
-		if (text[i] == '\0' || strchr(alphabet, text[i]) == NULL)
+		if (!in_alphabet[(unsigned char) text[i]])
 			return -1;
 	return padding;
 }
