@@ -42,8 +42,9 @@ typedef struct Part
 	const char	*operation;
 	json_t		*request;
 	bool		 waiting;
-	int			 failures;
-	Backoff		 backoff; /* since the first failure */
+	int			 unanswered; /* tries */
+	bool		 delayed;	 /* once at least */
+	Backoff		 backoff;	 /* since the first delay */
 	int64_t		 not_before;
 } Part;
 
@@ -236,8 +237,9 @@ begin(Store *base, StoreRead *read)
 static void
 retry_part(StoreDynamoDb *store, Part *part)
 {
-	if (part->failures++ == 0)
+	if (!part->delayed)
 		backoff_init(&part->backoff, "DynamoDB");
+	part->delayed = true;
 	part->not_before = clock_milliseconds() + backoff_next(&part->backoff);
 	queue_part(store, part);
 }
@@ -370,7 +372,7 @@ take_answer(StoreDynamoDb *store, const DynamoDbAnswer *answer)
 	else if (answer->verdict == DYNAMODB_DONE)
 		take_done(store, part, answer->json);
 	else if (answer->verdict == DYNAMODB_THROTTLED ||
-			 (answer->verdict == DYNAMODB_AWAY && part->failures + 1 < TRIES))
+			 (answer->verdict == DYNAMODB_AWAY && ++part->unanswered < TRIES))
 		retry_part(store, part);
 	else
 		end_job(store, job, STORE_AWAY);
