@@ -53,12 +53,13 @@ struct Job
 {
 	Job		  *prev, *next;
 	StoreRead *read; /* NULL: it is over, but for requests that are still under way */
-	int64_t	   deadline;
+	int64_t	   started, deadline;
 	Places	  *places;
 	Part	  *parts;
 	int		   count;
 	int		   open;	/* without an answer */
 	int		   running; /* sent */
+	double	   slowest; /* seconds, of one request */
 };
 
 typedef struct StoreDynamoDb
@@ -150,6 +151,9 @@ end_job(StoreDynamoDb *store, Job *job, StoreOutcome outcome)
 {
 	StoreRead *read = job->read;
 
+	log_debug(store->log, "read", LOG_BOOLEAN("done", outcome == STORE_READ),
+			  LOG_INTEGER("requests", job->count), LOG_REAL("slowest_seconds", job->slowest),
+			  LOG_REAL("seconds", (double) (clock_milliseconds() - job->started) / 1000));
 	job->read = NULL;
 	DL_DELETE(store->jobs, job);
 	for (int i = 0; i < job->count; i++)
@@ -171,7 +175,8 @@ make_job(StoreDynamoDb *store, StoreRead *read)
 	if (job == NULL)
 		return NULL;
 	job->read = read;
-	job->deadline = clock_milliseconds() + READ_MS;
+	job->started = clock_milliseconds();
+	job->deadline = job->started + READ_MS;
 	job->count = read->count == 1 ? 1 : (int) ((rows + BATCH_KEYS - 1) / BATCH_KEYS);
 	job->open = job->count;
 	job->parts = calloc((size_t) job->count, sizeof(Part));
@@ -364,6 +369,8 @@ take_answer(StoreDynamoDb *store, const DynamoDbAnswer *answer)
 
 	observe(store, answer);
 	job->running--;
+	if (answer->seconds > job->slowest)
+		job->slowest = answer->seconds;
 	if (job->read == NULL)
 	{
 		if (job->running == 0)
