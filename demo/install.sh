@@ -172,7 +172,7 @@ fi
 
 case $purpose in
 	check | coverage) more='iproute2 faketime' ;; # a network in which packets vanish, clocks that are off
-	bench) more=kcat ;;
+	bench) more='kcat nghttp2-client' ;;
 	*) more= ;;
 esac
 if [ "$purpose" = lint ]; then
