@@ -122,7 +122,7 @@ def latency(stack, table):
 
 def drive(service, folder, name, content_type, body, *options):
     """64 connections for 10 seconds, each with one request after the other."""
-    data = Path(folder) / name
+    data = Path(folder) / "request"
     data.write_bytes(body)
     cpu, memory, started = service.cpu_seconds(), service.memory(), time.monotonic()
     output = subprocess.run(["h2load", "--duration=10", "--clients=64", "--max-concurrent-streams=1", "--threads=1", f"--data={data}",
