@@ -111,7 +111,7 @@ endif
 # ---- the daemons ----
 
 PACKAGES = libpq libcurl libmicrohttpd jansson yajl libssl libcrypto rdkafka libprotobuf-c expat zlib libnghttp2
-DAEMON_CPPFLAGS = -Ilib -Ibuild/proto -D_GNU_SOURCE $(shell pkg-config --cflags $(PACKAGES))
+DAEMON_CPPFLAGS = -Ilib -Ibuild/proto -Ibuild/proto/query -D_GNU_SOURCE $(shell pkg-config --cflags $(PACKAGES))
 DAEMON_CFLAGS = -std=c11 -O2 -g -fno-omit-frame-pointer -Wall -Wextra $(WERROR) $(COVERAGE_CFLAGS)
 # As Debian builds its own packages; test_security.py looks at the programs.
 HARDENING = -fstack-protector-strong -fstack-clash-protection -fcf-protection -D_FORTIFY_SOURCE=2 -fPIE
@@ -120,6 +120,11 @@ DAEMON_LIBS = -Wl,--as-needed $(shell pkg-config --libs $(PACKAGES)) -lhttp_pars
 
 # objects(variant, source directories)
 objects = $(patsubst %.c,build/$(1)/%.o,$(wildcard $(addsuffix /*.c,$(2))))
+
+# Messages of protobuf that topk-query is made with: query_messages(variant); v1alpha's are v1's.
+QUERY_PROTOS = $(patsubst query/proto/%.proto,%,$(shell find query/proto -name '*.proto'))
+QUERY_MESSAGES = $(filter-out %/v1alpha/reflection,$(QUERY_PROTOS))
+query_messages = $(QUERY_MESSAGES:%=build/$(1)/proto/query/%.pb-c.o)
 
 DAEMONS = build/topk-kafka-feeder build/topk-ddb-sync build/topk-query
 # For the machine's own Lambda emulator; AWS gets lambda.zip.
@@ -131,10 +136,7 @@ build/topk-kafka-feeder: $(call objects,obj,feeders feeders/kafka lib/feed lib/d
 build/topk-lambda-feeder: $(call objects,obj,feeders feeders/lambda lib/feed lib/daemon lib/mg) build/obj/feeders/lambda/kpl.pb-c.o
 build/topk-ddb-sync: $(call objects,obj,ddb-sync lib/aws lib/daemon)
 
-build/topk-query: $(call objects,obj,query lib/aws lib/daemon lib/feed lib/mg)
-
-# The page is part of the program.
-build/obj/query/page.o build/sanitized/query/page.o: $(wildcard query/page/*)
+build/topk-query: $(call objects,obj,query lib/aws lib/daemon lib/feed lib/mg) $(call query_messages,obj)
 
 $(DAEMONS) $(FUNCTION):
 	$(CC) $(DAEMON_LDFLAGS) $(LDFLAGS) -o $@ $^ $(DAEMON_LIBS)
@@ -162,6 +164,30 @@ build/%/feeders/lambda/kpl.pb-c.o: build/proto/kpl.pb-c.c
 	$(CC) $(DAEMON_CPPFLAGS) $(DAEMON_CFLAGS) $(if $(filter sanitized,$*),$(SANITIZE),$(HARDENING)) -c -o $@ $<
 
 build/obj/feeders/lambda/kpl.o build/sanitized/feeders/lambda/kpl.o: build/proto/kpl.pb-c.h
+
+# ---- what topk-query is made of besides C: messages, their descriptors for reflection, the page ----
+
+# Strings become bytes, which are the same on the wire: a string of protobuf-c ends with its first NUL.
+build/proto/query/%.pb-c.c build/proto/query/%.pb-c.h: query/proto/%.proto
+	@mkdir -p $(@D)
+	sed 's/string /bytes /' $< >build/proto/query/$*.proto
+	protoc-c --proto_path=build/proto/query --c_out=build/proto/query $*.proto
+
+build/proto/query/%.bin: query/proto/%.proto
+	@mkdir -p $(@D)
+	protoc-c --proto_path=query/proto --descriptor_set_out=$@ $*.proto
+
+build/obj/proto/query/%.o: build/proto/query/%.c
+	@mkdir -p $(@D)
+	$(CC) $(DAEMON_CPPFLAGS) $(DAEMON_CFLAGS) -Wno-missing-braces $(HARDENING) -c -o $@ $<
+
+build/sanitized/proto/query/%.o: build/proto/query/%.c
+	@mkdir -p $(@D)
+	$(CC) $(DAEMON_CPPFLAGS) $(DAEMON_CFLAGS) -Wno-missing-braces $(SANITIZE) -c -o $@ $<
+
+$(foreach variant,obj sanitized,$(addprefix build/$(variant)/query/,rpc_message.o rpc_health.o rpc_reflection.o)): \
+	$(QUERY_MESSAGES:%=build/proto/query/%.pb-c.h) $(QUERY_PROTOS:%=build/proto/query/%.bin)
+build/obj/query/page.o build/sanitized/query/page.o: $(wildcard query/page/*)
 
 # ---- the Lambda function as AWS takes it: one static program, named bootstrap, in a zip ----
 

@@ -14,16 +14,16 @@ typedef struct Config
 {
 	CommonOptions	common;
 	DynamoDbOptions dynamodb;
-	const char	 *pipeline;
-	int64_t		  interval_ms;
-	int64_t		  expire_interval_ms; /* 0: never */
-	int64_t		  concurrency;
-	bool		  once;
-	bool		  take_over; /* with once or verify */
-	bool		  dry_run;
-	bool		  verify;
-	bool		  import;
-	bool		  create_table;
+	const char	   *pipeline;
+	int64_t			interval_ms;
+	int64_t			expire_interval_ms; /* 0: never */
+	int64_t			concurrency;
+	bool			once;
+	bool			take_over; /* with once or verify */
+	bool			dry_run;
+	bool			verify;
+	bool			import;
+	bool			create_table;
 } Config;
 
 /*

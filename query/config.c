@@ -191,8 +191,9 @@ static const OptionSpec options[] = {
 	 .environment = "TOPK_METRICS_URLS",
 	 .metavar = "URLS",
 	 .type = OPTION_TEXT,
-	 .help = "where the feeders' and topk-ddb-sync's metrics are, comma-separated, each URL or NAME=URL; "
-			 "the page shows the pipeline's health by them",
+	 .help =
+		 "where the feeders' and topk-ddb-sync's metrics are, comma-separated, each URL or NAME=URL; "
+		 "the page shows the pipeline's health by them",
 	 .offset = offsetof(Config, metrics_urls)},
 	COMMON_METRICS_OPTION(Config, common, "127.0.0.1:9189"),
 	COMMON_LOG_OPTIONS(Config, common),
@@ -204,9 +205,8 @@ static const OptionsProgram program = {
 	.purpose = "answer which items are most frequent: gRPC, Connect, JSON, and a page",
 	.options = options,
 	.count = sizeof(options) / sizeof(options[0]),
-	.epilogue =
-		"SIGHUP: the certificate, its key and the tokens are read again.\n\n"
-		"Exit status: 0 asked to stop, 1 a lasting error, 2 a wrong option.",
+	.epilogue = "SIGHUP: the certificate, its key and the tokens are read again.\n\n"
+				"Exit status: 0 asked to stop, 1 a lasting error, 2 a wrong option.",
 };
 
 static bool
@@ -272,9 +272,8 @@ config_read(int argc, char **argv, Config *config)
 
 	if (result != OPTIONS_RUN)
 		return result;
-	if (!check_address("listen", config->listen) || !check_access(config) ||
-		!check_shape(config) || !check_urls(config->metrics_urls) ||
-		!dynamodb_options_check(&program, &config->dynamodb) ||
+	if (!check_address("listen", config->listen) || !check_access(config) || !check_shape(config) ||
+		!check_urls(config->metrics_urls) || !dynamodb_options_check(&program, &config->dynamodb) ||
 		!check_metrics_address(config->common.metrics_address))
 		return OPTIONS_INVALID;
 	return OPTIONS_RUN;

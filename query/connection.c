@@ -302,9 +302,8 @@ ask_for_events(Connection *connection, bool blocked)
 	if (connection->lingering)
 		event.events = EPOLLIN;
 	else if (!connection->closing)
-		event.events = EPOLLRDHUP | (connection->in.length == 0 || connection->protocol == NULL
-										 ? EPOLLIN
-										 : 0);
+		event.events =
+			EPOLLRDHUP | (connection->in.length == 0 || connection->protocol == NULL ? EPOLLIN : 0);
 	if (blocked)
 		event.events |= EPOLLOUT;
 	if (event.events == connection->events || connection->fd < 0)

@@ -40,15 +40,15 @@ struct Connection
 	Buffer					  in;		/* what the protocol has not taken */
 	Buffer					  out;
 	Exchange				 *exchanges;
-	uint32_t				  events; /* that epoll is asked for */
-	bool					  served; /* there was a request */
-	bool					  closing;	 /* when out is sent */
-	bool					  lingering; /* all is sent; what comes is thrown away until the client closes */
-	bool					  gone;		 /* to be freed */
-	bool					  is_touched;
-	Timer					  timer; /* the client is idle, or does not take its answers */
-	Connection				 *next_touched;
-	Connection				 *next, **link;
+	uint32_t				  events;  /* that epoll is asked for */
+	bool					  served;  /* there was a request */
+	bool					  closing; /* when out is sent */
+	bool		lingering; /* all is sent; what comes is thrown away until the client closes */
+	bool		gone;	   /* to be freed */
+	bool		is_touched;
+	Timer		timer; /* the client is idle, or does not take its answers */
+	Connection *next_touched;
+	Connection *next, **link;
 };
 
 /* Takes the descriptor over; NULL without memory, and it is closed. */

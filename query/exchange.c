@@ -231,8 +231,8 @@ exchange_set_target(Exchange *exchange, const char *method, const char *target,
 		exchange_refuse(exchange, 400, "the target is not a path with percent-encoded UTF-8");
 		return;
 	}
-	exchange->path = add_text(exchange, target + url.field_data[UF_PATH].off,
-							  url.field_data[UF_PATH].len);
+	exchange->path =
+		add_text(exchange, target + url.field_data[UF_PATH].off, url.field_data[UF_PATH].len);
 }
 
 const char *
@@ -303,6 +303,12 @@ exchange_body_whole(const Exchange *exchange)
 
 /* ---- the answer ---- */
 
+bool
+exchange_has_trailers(const Exchange *exchange)
+{
+	return exchange->carrier->trailers;
+}
+
 /* What every answer says, before what this one says. */
 static void
 begin(Exchange *exchange, int status, const ExchangeHeader *headers, int64_t length)
@@ -322,8 +328,8 @@ begin(Exchange *exchange, int status, const ExchangeHeader *headers, int64_t len
 
 	if (exchange->cors)
 	{
-		all[count++] = (ExchangeHeader) {"access-control-allow-origin",
-										 exchange_header(exchange, "origin")};
+		all[count++] =
+			(ExchangeHeader) {"access-control-allow-origin", exchange_header(exchange, "origin")};
 		all[count++] = (ExchangeHeader) {"access-control-expose-headers",
 										 "grpc-status, grpc-message, connect-protocol-version"};
 		all[count++] = (ExchangeHeader) {"vary", "origin"};

@@ -54,6 +54,9 @@ extern bool exchange_body_whole(const Exchange *exchange);
 
 /* ---- the answer ---- */
 
+/* Can it have trailers?  Over HTTP/1.1 it has none here. */
+extern bool exchange_has_trailers(const Exchange *exchange);
+
 /*
  * The whole answer at once; headers may be NULL, content-length is set here.  body is copied.
  */

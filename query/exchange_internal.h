@@ -25,6 +25,7 @@ typedef struct ExchangeCarrier
 	size_t (*waiting)(const Exchange *exchange);
 	/* Give it up: the answer will not be whole. */
 	void (*abort)(Exchange *exchange);
+	bool trailers; /* can an answer have them? */
 } ExchangeCarrier;
 
 typedef struct ExchangeField

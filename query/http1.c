@@ -18,12 +18,12 @@
 typedef struct Http1
 {
 	http_parser parser;
-	Exchange   *exchange;	/* the one at hand, from its first byte to the end of its answer */
+	Exchange   *exchange; /* the one at hand, from its first byte to the end of its answer */
 	Buffer		target, name, value; /* parts of the head, as they come */
-	bool		in_value;	/* the part that came last is of a header's value */
-	bool		in_body;	/* the head has come */
-	bool		whole;		/* the request has come */
-	bool		last;		/* no request after this one */
+	bool		in_value;			 /* the part that came last is of a header's value */
+	bool		in_body;			 /* the head has come */
+	bool		whole;				 /* the request has come */
+	bool		last;				 /* no request after this one */
 } Http1;
 
 static const ExchangeCarrier http1_carrier;
@@ -127,8 +127,8 @@ on_body(http_parser *parser, const char *at, size_t length)
 
 	route_body(exchange, at, length);
 	/* too much to read to its end only to refuse it */
-	return exchange->body_seen >
-				   (size_t) exchange->connection->server->settings.body_max + EXCHANGE_HEAD_BYTES_MAX
+	return exchange->body_seen > (size_t) exchange->connection->server->settings.body_max +
+									 EXCHANGE_HEAD_BYTES_MAX
 			   ? -1
 			   : 0;
 }

@@ -129,8 +129,7 @@ on_frame_recv(nghttp2_session *session, const nghttp2_frame *frame, void *contex
 	int32_t	  stream = frame->hd.stream_id;
 	Exchange *exchange = exchange_of(session, stream);
 
-	if (exchange == NULL ||
-		(frame->hd.type != NGHTTP2_HEADERS && frame->hd.type != NGHTTP2_DATA))
+	if (exchange == NULL || (frame->hd.type != NGHTTP2_HEADERS && frame->hd.type != NGHTTP2_DATA))
 		return 0;
 	if (is_request_head(frame))
 		take_head(context, exchange);
@@ -246,8 +245,8 @@ http2_fill(Connection *connection)
 		if (length > 0)
 			buffer_append(&connection->out, bytes, (size_t) length);
 	}
-	if (length < 0 || (!nghttp2_session_want_read(http2->session) &&
-					   !nghttp2_session_want_write(http2->session)))
+	if (length < 0 ||
+		(!nghttp2_session_want_read(http2->session) && !nghttp2_session_want_write(http2->session)))
 		connection->closing = true;
 }
 
@@ -258,8 +257,8 @@ http2_drain(Connection *connection)
 	Exchange *next;
 
 	nghttp2_submit_goaway(http2->session, NGHTTP2_FLAG_NONE,
-						  nghttp2_session_get_last_proc_stream_id(http2->session),
-						  NGHTTP2_NO_ERROR, NULL, 0);
+						  nghttp2_session_get_last_proc_stream_id(http2->session), NGHTTP2_NO_ERROR,
+						  NULL, 0);
 	for (Exchange *exchange = connection->exchanges; exchange != NULL; exchange = next)
 	{
 		next = exchange->next;
@@ -414,4 +413,5 @@ static const ExchangeCarrier http2_carrier = {
 	.end = carrier_end,
 	.waiting = carrier_waiting,
 	.abort = carrier_abort,
+	.trailers = true,
 };

@@ -47,6 +47,7 @@ typedef struct Query
 	Live		 *live;
 	Status		 *status;
 	Server		 *server;
+	RpcServer	 *rpc;
 
 	/* settings that others keep pointers to */
 	DynamoDbSettings	  dynamodb;
@@ -80,9 +81,9 @@ open_store(Query *query)
 
 	if (config->store == STORE_KIND_POSTGRES)
 	{
-		query->postgres = (StorePostgresSettings) {
-			.pg = {.dsn = config->common.dsn, .program = PROGRAM_NAME},
-			.pipeline = config->pipeline};
+		query->postgres =
+			(StorePostgresSettings) {.pg = {.dsn = config->common.dsn, .program = PROGRAM_NAME},
+									 .pipeline = config->pipeline};
 		return store_postgres_open(&query->postgres, query->log, &query->signals, query->metrics);
 	}
 	query->dynamodb = (DynamoDbSettings) {
@@ -132,7 +133,7 @@ open_server(Query *query)
 	return server_open(&settings, query->log, query->metrics, &query->server);
 }
 
-static void
+static bool
 register_routes(Query *query)
 {
 	const RpcSettings rpc = {.entities_max = (int) query->config->entities_max,
@@ -142,7 +143,8 @@ register_routes(Query *query)
 	server_route(query->server, "GET", "/v1/top", top_answer, query->top, SERVER_CORS);
 	server_route(query->server, "GET", "/v1/top/live", live_follow, query->live, SERVER_CORS);
 	server_route(query->server, "GET", "/v1/status", status_answer, query->status, SERVER_CORS);
-	rpc_register(query->server, query->answers, &rpc, query->metrics);
+	query->rpc = rpc_open(query->server, query->answers, query->store, &rpc, query->metrics);
+	return query->rpc != NULL;
 }
 
 static DaemonStatus
@@ -174,6 +176,7 @@ close_parts(Query *query)
 	top_close(query->top);
 	answers_close(query->answers);
 	server_close(query->server);
+	rpc_close(query->rpc);
 	reads_close(query->reads);
 	if (query->store != NULL)
 		query->store->close(query->store);
@@ -250,9 +253,8 @@ run(const Config *config, const Log *log)
 	int	  exit_status = DAEMON_EXIT_FAILURE;
 
 	if (signals_open(&query.signals, log) == DAEMON_OK && catch_hangups(&query) &&
-		open_parts(&query) == DAEMON_OK)
+		open_parts(&query) == DAEMON_OK && register_routes(&query))
 	{
-		register_routes(&query);
 		log_info(log, "started", LOG_TEXT("version", TOPK_VERSION),
 				 LOG_TEXT("store", query.store->name));
 		run_loop(&query);

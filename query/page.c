@@ -12,13 +12,9 @@
 
 #include <openssl/sha.h>
 
-#define ETAG_BYTES 16
+#include "embed.h"
 
-/* What is in a file, from NAME to NAME_end. */
-#define EMBED(name, file)                                                                   \
-	__asm__(".pushsection .rodata\n.global " #name "\n" #name ":\n.incbin \"" file "\"\n" \
-			".global " #name "_end\n" #name "_end:\n.popsection\n");                        \
-	extern const char name[], name##_end[]
+#define ETAG_BYTES 16
 
 EMBED(page_index, "query/page/index.html");
 EMBED(page_style, "query/page/page.css");
@@ -39,7 +35,7 @@ static const PageFile files[] = {
 };
 
 /* Nothing but what this server serves, and in nobody's frame. */
-#define POLICY                                                                               \
+#define POLICY                                                                              \
 	"default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; img-src " \
 	"data:; base-uri 'none'; frame-ancestors 'none'; form-action 'none'"
 

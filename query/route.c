@@ -66,10 +66,10 @@ route_methods(const Exchange *exchange, char *allow, size_t size)
 	allow[0] = '\0';
 	for (int i = 0; i < server->route_count && length < size; i++)
 		if (strcmp(server->routes[i].path, path) == 0)
-			length += (size_t) snprintf(allow + length, size - length, "%s%s%s",
-										length > 0 ? ", " : "", server->routes[i].method,
-										strcmp(server->routes[i].method, "GET") == 0 ? ", HEAD"
-																					 : "");
+			length +=
+				(size_t) snprintf(allow + length, size - length, "%s%s%s", length > 0 ? ", " : "",
+								  server->routes[i].method,
+								  strcmp(server->routes[i].method, "GET") == 0 ? ", HEAD" : "");
 }
 
 /* ---- pages of other origins (the Fetch standard's CORS) ---- */

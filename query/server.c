@@ -116,8 +116,8 @@ start_listening(Server *server)
 				  LOG_TEXT("hint", "choose another --listen"));
 		return DAEMON_FATAL;
 	}
-	log_info(server->log, "listening", LOG_TEXT("host", host),
-			 LOG_INTEGER("port", port_of(server)), LOG_BOOLEAN("tls", server->tls != NULL),
+	log_info(server->log, "listening", LOG_TEXT("host", host), LOG_INTEGER("port", port_of(server)),
+			 LOG_BOOLEAN("tls", server->tls != NULL),
 			 LOG_BOOLEAN("tokens", server->tokens != NULL));
 	if (strangers)
 		warn_of_strangers(server);

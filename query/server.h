@@ -24,13 +24,15 @@ typedef struct Server Server;
 
 typedef struct ServerSettings
 {
-	const char *listen; /* HOST:PORT, [HOST]:PORT, :PORT on all interfaces; port 0: any; NULL: nowhere */
+	const char
+		*listen; /* HOST:PORT, [HOST]:PORT, :PORT on all interfaces; port 0: any; NULL: nowhere */
 	const char *certificate, *key; /* files of TLS in PEM; NULL: plain */
 	const char *token_file;		   /* NULL: no token is asked for */
-	const char *origins; /* that may call from a browser's page: comma-separated, or "*"; NULL: none */
+	const char
+		   *origins; /* that may call from a browser's page: comma-separated, or "*"; NULL: none */
 	int64_t connections_max;
-	int64_t streams_max; /* of one HTTP/2 connection */
-	int64_t body_max;	 /* bytes of a request's body */
+	int64_t streams_max;	 /* of one HTTP/2 connection */
+	int64_t body_max;		 /* bytes of a request's body */
 	int64_t request_read_ms; /* for a request to come whole */
 	int64_t idle_ms;		 /* a connection without requests */
 	int64_t write_stall_ms;	 /* a client that does not take its answer */

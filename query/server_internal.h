@@ -33,14 +33,14 @@ struct Server
 	int			   epoll;
 	int			   listeners[SERVER_LISTENERS_MAX];
 	int			   listener_count;
-	bool		   paused;	/* no descriptor was left: accept again when a connection has gone */
+	bool		   paused; /* no descriptor was left: accept again when a connection has gone */
 	bool		   draining;
-	Tls			  *tls;		/* NULL: plain */
-	Tokens		  *tokens;	/* NULL: none needed */
+	Tls			  *tls;	   /* NULL: plain */
+	Tokens		  *tokens; /* NULL: none needed */
 	Timers		   timers;
 	Connection	  *connections;
 	int			   connection_count;
-	Connection	  *touched; /* have something to send, or to be freed */
+	Connection	  *touched;	   /* have something to send, or to be freed */
 	size_t		   body_bytes; /* of requests, in all connections */
 
 	Route		  routes[SERVER_ROUTES_MAX];

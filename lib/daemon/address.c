@@ -31,7 +31,8 @@ address_split(const char *address, char host[ADDRESS_HOST_SIZE], char port[ADDRE
 		address++;
 		host_length -= 2;
 	}
-	if (host_length >= ADDRESS_HOST_SIZE || (!bracketed && memchr(address, ':', host_length) != NULL))
+	if (host_length >= ADDRESS_HOST_SIZE ||
+		(!bracketed && memchr(address, ':', host_length) != NULL))
 		return false;
 	snprintf(host, ADDRESS_HOST_SIZE, "%.*s", (int) host_length, address);
 	snprintf(port, ADDRESS_PORT_SIZE, "%s", colon + 1);

@@ -1,0 +1,322 @@
+/*
+ * rpc_grpc.c
+ *	  gRPC's frames and status, and calls that come by them.
+ *
+ * Must not know what is asked.
+ */
+#include "rpc_grpc.h"
+
+#include <arpa/inet.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+
+#include "daemon/base64.h"
+#include "rpc_internal.h"
+
+#define FRAME_HEAD 5
+#define FRAME_COMPRESSED 1
+#define FRAME_TRAILERS 0x80
+
+#define GRPC "application/grpc"
+#define GRPC_WEB "application/grpc-web"
+#define GRPC_WEB_TEXT "application/grpc-web-text"
+
+static void answer(RpcTask *task, const RpcValue *values);
+
+static const RpcProtocol grpc_protocol = {
+	.name = "grpc", .index = 1, .answer = answer, .fail = grpc_fail};
+static const RpcProtocol grpc_web_protocol = {
+	.name = "grpc_web", .index = 2, .answer = answer, .fail = grpc_fail};
+
+/* ---- which of them ---- */
+
+/* The type itself, or with +proto. */
+static bool
+is_type(const char *content_type, const char *media_type)
+{
+	char with_proto[64];
+
+	snprintf(with_proto, sizeof(with_proto), "%s+proto", media_type);
+	return rpc_type_is(content_type, media_type) || rpc_type_is(content_type, with_proto);
+}
+
+static const char *
+type_of(const Exchange *exchange)
+{
+	const char *type = exchange_header(exchange, "content-type");
+
+	return type != NULL ? type : GRPC;
+}
+
+static bool
+is_text(const Exchange *exchange)
+{
+	return is_type(type_of(exchange), GRPC_WEB_TEXT);
+}
+
+static bool
+is_web(const Exchange *exchange)
+{
+	return is_type(type_of(exchange), GRPC_WEB) || is_text(exchange);
+}
+
+bool
+grpc_is(const char *content_type)
+{
+	return strncasecmp(content_type, GRPC, strlen(GRPC)) == 0;
+}
+
+/* ---- requests ---- */
+
+GrpcFound
+grpc_find_message(const unsigned char *bytes, size_t length, GrpcMessage *message)
+{
+	uint32_t size;
+
+	if (length < FRAME_HEAD)
+		return GRPC_INCOMPLETE;
+	if (bytes[0] & FRAME_COMPRESSED)
+		return GRPC_COMPRESSED;
+	memcpy(&size, bytes + 1, sizeof(size));
+	size = ntohl(size);
+	if (length - FRAME_HEAD < size)
+		return GRPC_INCOMPLETE;
+	*message = (GrpcMessage) {
+		.bytes = bytes + FRAME_HEAD, .length = size, .framed = FRAME_HEAD + (size_t) size};
+	return GRPC_MESSAGE;
+}
+
+bool
+grpc_take_message(Exchange *exchange, GrpcMessage *message)
+{
+	size_t				 length;
+	const unsigned char *bytes = exchange_body(exchange, &length);
+
+	switch (grpc_find_message(bytes, length, message))
+	{
+		case GRPC_COMPRESSED:
+			grpc_fail(exchange, RPC_UNIMPLEMENTED, "compression is not supported; identity is");
+			return false;
+		case GRPC_INCOMPLETE:
+			grpc_fail(exchange, RPC_INTERNAL, "the request has no whole message");
+			return false;
+		default:
+			break;
+	}
+	if (message->framed == length)
+		return true;
+	grpc_fail(exchange, RPC_UNIMPLEMENTED, "the request has more than one message");
+	return false;
+}
+
+/* "100m" and the like; -1: none.  False if it is nonsense. */
+static bool
+read_timeout(const Exchange *exchange, int64_t *timeout_ms)
+{
+	static const char	 units[] = "HMSmun";
+	static const int64_t nanoseconds[] = {3600000000000, 60000000000, 1000000000, 1000000, 1000, 1};
+	const char			*text = exchange_header(exchange, "grpc-timeout");
+	size_t				 digits;
+	const char			*unit;
+
+	*timeout_ms = -1;
+	if (text == NULL)
+		return true;
+	digits = strspn(text, "0123456789");
+	if (digits == 0 || digits > 8 || text[digits] == '\0' || text[digits + 1] != '\0' ||
+		(unit = strchr(units, text[digits])) == NULL)
+		return false;
+	/* 8 digits of hours are below 2^63 microseconds */
+	*timeout_ms =
+		(int64_t) ((double) strtoll(text, NULL, 10) * (double) nanoseconds[unit - units] / 1e6);
+	return true;
+}
+
+/* The bytes of a base64 body as such; NULL, answered, if it is not. */
+static unsigned char *
+decode_text(const RpcEndpoint *endpoint, Exchange *exchange, size_t *length)
+{
+	size_t		   text_length;
+	const char	  *text = (const char *) exchange_body(exchange, &text_length);
+	unsigned char *bytes =
+		text_length > 0 ? base64_decode(text, text_length, length) : calloc(1, 1);
+
+	if (bytes == NULL)
+		rpc_reject(endpoint, &grpc_web_protocol, exchange, RPC_INVALID_ARGUMENT,
+				   "the body is not base64");
+	if (text_length == 0)
+		*length = 0;
+	return bytes;
+}
+
+static void
+start_text_call(const RpcEndpoint *endpoint, Exchange *exchange, int64_t timeout_ms)
+{
+	size_t		   length;
+	unsigned char *bytes = decode_text(endpoint, exchange, &length);
+	GrpcMessage	   message;
+
+	if (bytes == NULL)
+		return;
+	if (grpc_find_message(bytes, length, &message) == GRPC_MESSAGE && message.framed == length)
+		rpc_start(endpoint, &grpc_web_protocol, RPC_PROTO, exchange, message.bytes, message.length,
+				  timeout_ms);
+	else
+		rpc_reject(endpoint, &grpc_web_protocol, exchange, RPC_INTERNAL,
+				   "the request is not one message, uncompressed");
+	free(bytes);
+}
+
+void
+grpc_call(const RpcEndpoint *endpoint, Exchange *exchange)
+{
+	bool			   web = is_web(exchange);
+	const RpcProtocol *protocol = web ? &grpc_web_protocol : &grpc_protocol;
+	int64_t			   timeout_ms;
+	GrpcMessage		   message;
+
+	if (!web && !is_type(type_of(exchange), GRPC))
+		rpc_reject(endpoint, protocol, exchange, RPC_UNIMPLEMENTED,
+				   "messages are to be protobuf: application/grpc or application/grpc+proto");
+	else if (!web && !exchange_has_trailers(exchange))
+		connect_refuse(exchange, 505, RPC_UNIMPLEMENTED,
+					   "gRPC needs HTTP/2; gRPC-Web and Connect do not");
+	else if (!read_timeout(exchange, &timeout_ms))
+		rpc_reject(endpoint, protocol, exchange, RPC_INVALID_ARGUMENT,
+				   "grpc-timeout must be at most 8 digits and one of H, M, S, m, u, n");
+	else if (is_text(exchange))
+		start_text_call(endpoint, exchange, timeout_ms);
+	else if (grpc_take_message(exchange, &message))
+		rpc_start(endpoint, protocol, RPC_PROTO, exchange, message.bytes, message.length,
+				  timeout_ms);
+}
+
+/* ---- answers ---- */
+
+/* Percent-encoded, as a header may not hold everything. */
+static void
+append_message(Buffer *out, const char *message)
+{
+	for (; *message != '\0'; message++)
+	{
+		if (*message >= ' ' && *message <= '~' && *message != '%')
+			buffer_append(out, message, 1);
+		else
+			buffer_printf(out, "%%%02X", (unsigned char) *message);
+	}
+}
+
+void
+grpc_begin(Exchange *exchange)
+{
+	const ExchangeHeader headers[] = {
+		{"content-type", type_of(exchange)}, {"grpc-accept-encoding", "identity"}, {NULL, NULL}};
+
+	exchange_begin(exchange, 200, headers);
+}
+
+static bool
+send_frame(Exchange *exchange, unsigned char flags, const void *bytes, size_t length)
+{
+	uint32_t size = htonl((uint32_t) length);
+	Buffer	 frame = {0};
+	char	*text;
+	bool	 sent = false;
+
+	buffer_append(&frame, &flags, 1);
+	buffer_append(&frame, &size, sizeof(size));
+	buffer_append(&frame, bytes, length);
+	if (frame.failed)
+		return false;
+	if (!is_text(exchange))
+		sent = exchange_send(exchange, buffer_bytes(&frame), frame.length);
+	else if ((text = base64_encode(buffer_bytes(&frame), frame.length)) != NULL)
+	{
+		sent = exchange_send(exchange, text, strlen(text));
+		free(text);
+	}
+	buffer_free(&frame);
+	return sent;
+}
+
+bool
+grpc_send(Exchange *exchange, const void *bytes, size_t length)
+{
+	return send_frame(exchange, 0, bytes, length);
+}
+
+/* gRPC-Web's trailers are the last frame of the body. */
+static void
+end_web(Exchange *exchange, int code, const char *encoded)
+{
+	Buffer trailers = {0};
+
+	buffer_printf(&trailers, "grpc-status: %d\r\n", code);
+	if (*encoded != '\0')
+		buffer_printf(&trailers, "grpc-message: %s\r\n", encoded);
+	send_frame(exchange, FRAME_TRAILERS, buffer_bytes(&trailers), trailers.length);
+	exchange_end(exchange, NULL);
+	buffer_free(&trailers);
+}
+
+void
+grpc_end(Exchange *exchange, int code, const char *message)
+{
+	Buffer		   encoded = {0};
+	char		   status[8];
+	ExchangeHeader trailers[] = {{"grpc-status", status}, {NULL, NULL}, {NULL, NULL}};
+
+	snprintf(status, sizeof(status), "%d", code);
+	append_message(&encoded, message);
+	buffer_append(&encoded, "", 1);
+	if (is_web(exchange))
+		end_web(exchange, code, encoded.failed ? "" : buffer_bytes(&encoded));
+	else
+	{
+		if (*message != '\0' && !encoded.failed)
+			trailers[1] = (ExchangeHeader) {"grpc-message", buffer_bytes(&encoded)};
+		exchange_end(exchange, trailers);
+	}
+	buffer_free(&encoded);
+}
+
+/* As headers: then there is no body. */
+void
+grpc_fail(Exchange *exchange, RpcCode code, const char *message)
+{
+	Buffer		   encoded = {0};
+	char		   status[8];
+	ExchangeHeader headers[] = {{"content-type", type_of(exchange)},
+								{"grpc-accept-encoding", "identity"},
+								{"grpc-status", status},
+								{NULL, NULL},
+								{NULL, NULL}};
+
+	snprintf(status, sizeof(status), "%d", (int) code);
+	append_message(&encoded, message);
+	buffer_append(&encoded, "", 1);
+	if (!encoded.failed)
+		headers[3] = (ExchangeHeader) {"grpc-message", buffer_bytes(&encoded)};
+	exchange_respond(exchange, 200, headers, NULL, 0);
+	buffer_free(&encoded);
+}
+
+static void
+answer(RpcTask *task, const RpcValue *values)
+{
+	Exchange *exchange = task->exchange;
+	Buffer	  body = {0};
+
+	rpc_answer_encode(task->method, RPC_PROTO, values, task->call.count, &body);
+	if (body.failed)
+		grpc_fail(exchange, RPC_RESOURCE_EXHAUSTED, "out of memory");
+	else
+	{
+		grpc_begin(exchange);
+		grpc_send(exchange, buffer_bytes(&body), body.length);
+		grpc_end(exchange, GRPC_OK, "");
+	}
+	buffer_free(&body);
+}
