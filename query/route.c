@@ -145,6 +145,9 @@ route_head(Exchange *exchange)
 		exchange_refuse(exchange, 404, "there is nothing at this path");
 	else if (!found)
 		exchange_refuse(exchange, 405, "the path does not take this method");
+	else if ((route->flags & SERVER_STREAM) && !exchange->carrier->trailers)
+		/* and over HTTP/1.1 an answer that ends before its request takes the exchange along */
+		exchange_refuse(exchange, 505, "streams of requests need HTTP/2");
 	else if (route->flags & SERVER_STREAM)
 	{
 		timer_stop(&exchange->timer);

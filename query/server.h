@@ -49,7 +49,7 @@ typedef enum ServerRouteFlags
 {
 	SERVER_PUBLIC = 1, /* no token is asked for */
 	SERVER_CORS = 2,   /* pages of the allowed origins may call it */
-	SERVER_STREAM = 4  /* the handler is called with the head; see exchange_on_body */
+	SERVER_STREAM = 4  /* HTTP/2 alone; the handler is called with the head: see exchange_on_body */
 } ServerRouteFlags;
 
 /*
