@@ -303,6 +303,15 @@ replay-programs: $(REPLAY_PROGRAMS)
 $(foreach target,kinesis kpl,build/fuzz/$(target) build/fuzz/replay/$(target)): build/proto/kpl.pb-c.c build/proto/kpl.pb-c.h $(wildcard feeders/lambda/*.[ch])
 %/event: FUZZ_SOURCES += $(wildcard lib/feed/*.c)
 %/mg_sequence: FUZZ_CPPFLAGS = -DMG_ROOM_MIN=8 -DMG_YOUNG_MAX=128
+# Of the query service, what reads a client's bytes: messages alone, and all the way to the answers and back.
+QUERY_MESSAGE_SOURCES = query/buffer.c query/rpc_message.c $(QUERY_MESSAGES:%=build/proto/query/%.pb-c.c)
+QUERY_HTTP_SOURCES = $(QUERY_MESSAGE_SOURCES) $(addprefix query/,connection.c exchange.c http1.c http2.c page.c route.c \
+	rpc.c rpc_connect.c rpc_grpc.c rpc_health.c rpc_reflection.c server.c timer.c tls.c tokens.c)
+%/query_message: FUZZ_SOURCES += $(QUERY_MESSAGE_SOURCES) $(wildcard lib/daemon/*.c)
+%/query_http: FUZZ_SOURCES += $(QUERY_HTTP_SOURCES) $(wildcard lib/daemon/*.c)
+%/query_message %/query_http: FUZZ_CPPFLAGS = -Iquery -Wno-missing-braces
+$(foreach target,query_message query_http,build/fuzz/$(target) build/fuzz/replay/$(target)): $(QUERY_HTTP_SOURCES) \
+	$(wildcard query/*.h query/page/*) $(QUERY_PROTOS:%=build/proto/query/%.bin)
 
 $(FUZZ_PROGRAMS): build/fuzz/%: test/fuzz/%_fuzz.c $(wildcard lib/mg/*.c lib/feed/*.c) $(FUZZ_HEADERS)
 	@mkdir -p $(@D)
