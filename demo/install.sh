@@ -171,7 +171,7 @@ if [ -n "$only" ]; then
 fi
 
 case $purpose in
-	check | coverage) more='iproute2 faketime' ;; # a network in which packets vanish, clocks that are off
+	check | coverage) more='iproute2 faketime chromium' ;; # a network in which packets vanish, clocks that are off, a browser
 	bench) more='kcat nghttp2-client' ;;
 	*) more= ;;
 esac
