@@ -10,8 +10,9 @@ from pathlib import Path
 import pytest
 
 CHECKOUT = Path(__file__).resolve().parents[2]
-DAEMONS = ["topk-kafka-feeder", "topk-ddb-sync"]
+DAEMONS = ["topk-kafka-feeder", "topk-ddb-sync", "topk-query"]
 PIPELINE = "recently_interacted"
+ANYWHERE = {"GRPC_ADDR": "127.0.0.1:0"}
 NOBODY = {"PGHOST": "127.0.0.1", "PGPORT": "9"}
 
 # Of systemd's own measure, 0 to 100.
@@ -80,9 +81,9 @@ def notifications(request, tmp_path):
 def test_systemd_is_told_of_start_and_stop(daemon, database, kafka, topic, dynamodb, table, notifications, program):
     database.query("SELECT topk_pipeline.create(%s)", PIPELINE)
     process = daemon(program, env={**notifications.env, "TOPK_DSN": database.dsn, "DDB_TABLE": table,
-                                   "KAFKA_TOPIC": topic, "CONSUMER_GROUP": topic})
+                                   "KAFKA_TOPIC": topic, "CONSUMER_GROUP": topic, **ANYWHERE})
     assert notifications.next() == "READY=1"
-    process.wait_for("partitions assigned|msg=mirroring")
+    process.wait_for("partitions assigned|msg=mirroring|msg=listening")
     os.kill(process.pid, signal.SIGTERM)
     assert notifications.next() == "STOPPING=1"
     assert process.wait(30) == 0
@@ -91,6 +92,6 @@ def test_systemd_is_told_of_start_and_stop(daemon, database, kafka, topic, dynam
 @pytest.mark.parametrize("program", DAEMONS)
 def test_a_start_does_not_wait_for_postgresql(daemon, dynamodb, notifications, program):
     """Else systemd would end it when TimeoutStartSec is over."""
-    process = daemon(program, env={**notifications.env, **NOBODY})
+    process = daemon(program, env={**notifications.env, **NOBODY, **ANYWHERE})
     assert notifications.next() == "READY=1"
     assert process.terminate() == 0
