@@ -18,7 +18,7 @@ help:
 	@echo 'make daemons      build topk-kafka-feeder, topk-lambda-feeder, topk-ddb-sync and topk-query in build/'
 	@echo 'make install-daemons   install them and their systemd units, below prefix=/usr/local (DESTDIR=...)'
 	@echo 'make lambda.zip   the Lambda function as AWS takes it: build/lambda.zip'
-	@echo 'make demo         the whole path on real servers; INPUT=file.jsonl for events of your own'
+	@echo 'make demo         the whole path on real servers; INPUT=file.jsonl for events of your own, STAY=1 to look at the page'
 	@echo 'make check        every test; check-style, check-unit, check-fuzz, check-sql, check-docs, check-isolation, check-integration for some (ONLY=pattern)'
 	@echo 'make soak         the long editions of the tests of exactly once (ONLY=pattern)'
 	@echo 'make check-pg17   the SQL tests on another PostgreSQL (13, 17, 18) in a root of the Debian that has it'
@@ -28,6 +28,7 @@ help:
 	@echo 'make fuzz         fuzz the parsers and the summary; FUZZ=target, FUZZ_SECONDS=60 or FUZZ_RUNS=n'
 	@echo 'make bench        what the performance claims are made with'
 	@echo 'make format       indent the C files'
+	@echo 'make screenshot   docs/page.png, after make check has installed a browser'
 	@echo 'make sbom         build/sbom.json: the packages that the programs stand on (CycloneDX)'
 	@echo 'make coverage     how many of the lines of C the tests run'
 	@echo 'make lint         clang-tidy with scan-build'\''s checkers, cppcheck and gcc -fanalyzer on the C files'
@@ -36,7 +37,7 @@ help:
 demo:
 	@demo/install.sh demo
 	@$(BUILD) all daemons
-	@build/venv/bin/python demo/demo.py $(if $(INPUT),"$(INPUT)")
+	@STAY=$(STAY) build/venv/bin/python demo/demo.py $(if $(INPUT),"$(INPUT)")
 
 check:
 	@demo/install.sh check
@@ -346,6 +347,10 @@ check-template:
 sbom: all daemons
 	@packaging/sbom.py $(DAEMONS) $(FUNCTION) topk.so >build/sbom.json && echo build/sbom.json
 
+# The picture of the page in the README.
+screenshot: all daemons
+	@PICTURE=docs/page.png build/venv/bin/python demo/demo.py
+
 # The long editions of the tests of exactly once: hours.
 soak: all daemons
 	@SOAK=1 build/venv/bin/python test/run.py integration --only '$(or $(ONLY),kill_9 or two_feeders or thought_dead or restarted_amid or cut_at_any_byte or vanish or leader or full_disk or bad_records or many_keys or dead_letter or thaw or kill_at_any_moment)'
@@ -363,6 +368,6 @@ distclean: remove-downloads
 remove-downloads: clean
 	rm -rf build
 
-.PHONY: daemons install-daemons sbom lambda.zip unit unit-programs replay-programs fuzz fuzz-seeds check-style check-unit check-fuzz check-sql check-docs check-isolation check-integration check-lambda-zip check-template check-asan check-valgrind check-pg13 check-pg17 check-pg18 run-bench remove-downloads
+.PHONY: daemons install-daemons sbom screenshot lambda.zip unit unit-programs replay-programs fuzz fuzz-seeds check-style check-unit check-fuzz check-sql check-docs check-isolation check-integration check-lambda-zip check-template check-asan check-valgrind check-pg13 check-pg17 check-pg18 run-bench remove-downloads
 
 endif

@@ -1,14 +1,17 @@
 #!/usr/bin/env python3
 """The whole path, once, on real servers and real events.
 
-    make demo [INPUT=file.jsonl]
+    make demo [INPUT=file.jsonl] [STAY=1]
 
 Kafka -> topk-kafka-feeder -> PostgreSQL -> topk-ddb-sync -> DynamoDB, both
 daemons running while the events flow; then every answer is compared with
-plain SQL over the same events.  Ends with 0 if all of them agree.
+plain SQL over the same events.  Ends with 0 if all of them agree.  With STAY=1
+it first serves the page until Ctrl-C; with PICTURE=file it takes a picture of it.
 """
 
 import datetime
+import os
+import signal
 import sys
 import time
 import urllib.request
@@ -53,7 +56,7 @@ def run(stack, path):
     start_servers(stack)
     database = psycopg.connect(stack.postgres().dsn, autocommit=True)
     create_pipeline(database)
-    feeder, sync, sync_metrics = start_daemons(stack)
+    feeder, feeder_metrics, sync, sync_metrics = start_daemons(stack)
     records, seconds = replay(stack, database, feeder, replayed)
     wait_for_mirror(database, sync)
     writes = put_items(sync_metrics)
@@ -63,8 +66,10 @@ def run(stack, path):
         show_top(database)
         compare_counts(database, checks, records)
         rows = compare_rows(stack, database, checks)
-    stop_daemons(checks, feeder, sync)
     show_cost(records, seconds, writes, rows)
+    if os.environ.get("STAY") or os.environ.get("PICTURE"):
+        show_page(stack, feeder_metrics, sync_metrics)
+    stop_daemons(checks, feeder, sync)
     return finish(checks)
 
 
@@ -103,11 +108,29 @@ def create_pipeline(database):
 
 def start_daemons(stack):
     with report.step("start the daemons") as step:
-        metrics = f"127.0.0.1:{free_port()}"
-        feeder = stack.daemon("topk-kafka-feeder", ready="partitions assigned")
-        sync = stack.daemon("topk-ddb-sync", env={"METRICS_ADDR": metrics}, ready="mirroring")
+        feeder_metrics, sync_metrics = (f"127.0.0.1:{free_port()}" for _ in range(2))
+        feeder = stack.daemon("topk-kafka-feeder", env={"METRICS_ADDR": feeder_metrics}, ready="partitions assigned")
+        sync = stack.daemon("topk-ddb-sync", env={"METRICS_ADDR": sync_metrics}, ready="mirroring")
         step.note = "topk-kafka-feeder, topk-ddb-sync"
-    return feeder, sync, metrics
+    return feeder, feeder_metrics, sync, sync_metrics
+
+
+def show_page(stack, feeder_metrics, sync_metrics):
+    """Serve the page over what is in DynamoDB now, until Ctrl-C, or until its picture is taken."""
+    address = f"127.0.0.1:{free_port()}"
+    stack.daemon("topk-query", ready="started", env={
+        "GRPC_ADDR": address, "TOPK_RETENTION": f"{events.RETENTION.days}d",
+        "TOPK_METRICS_URLS": f"topk-kafka-feeder=http://{feeder_metrics}/metrics,topk-ddb-sync=http://{sync_metrics}/metrics"})
+    url = f"http://{address}/"
+    if path := os.environ.get("PICTURE"):
+        from demo import picture
+        picture.take(url, path)
+        return
+    print(f"\n    the page: {report.bold(url)}    Ctrl-C ends it\n", flush=True)
+    try:
+        signal.pause()
+    except KeyboardInterrupt:
+        print()
 
 
 def replay(stack, database, feeder, replayed):
