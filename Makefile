@@ -305,7 +305,7 @@ $(foreach target,kinesis kpl,build/fuzz/$(target) build/fuzz/replay/$(target)): 
 %/event: FUZZ_SOURCES += $(wildcard lib/feed/*.c)
 %/mg_sequence: FUZZ_CPPFLAGS = -DMG_ROOM_MIN=8 -DMG_YOUNG_MAX=128
 # Of the query service, what reads a client's bytes: messages alone, and all the way to the answers and back.
-QUERY_MESSAGE_SOURCES = query/buffer.c query/rpc_message.c $(QUERY_MESSAGES:%=build/proto/query/%.pb-c.c)
+QUERY_MESSAGE_SOURCES = query/buffer.c query/gunzip.c query/rpc_message.c $(QUERY_MESSAGES:%=build/proto/query/%.pb-c.c)
 QUERY_HTTP_SOURCES = $(QUERY_MESSAGE_SOURCES) $(addprefix query/,connection.c exchange.c http1.c http2.c page.c route.c \
 	rpc.c rpc_connect.c rpc_grpc.c rpc_health.c rpc_reflection.c server.c timer.c tls.c tokens.c)
 %/query_message: FUZZ_SOURCES += $(QUERY_MESSAGE_SOURCES) $(wildcard lib/daemon/*.c)

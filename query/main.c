@@ -137,6 +137,7 @@ static bool
 register_routes(Query *query)
 {
 	const RpcSettings rpc = {.entities_max = (int) query->config->entities_max,
+							 .body_max = (size_t) query->config->body_max,
 							 .timeout_ms = query->config->timeout_ms};
 
 	page_register(query->server);

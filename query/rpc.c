@@ -9,6 +9,7 @@
 #include <strings.h>
 
 #include "daemon/clock.h"
+#include "gunzip.h"
 #include "rpc_grpc.h"
 #include "rpc_internal.h"
 
@@ -170,12 +171,38 @@ fill_call(RpcTask *task, int64_t timeout_ms)
 							.deadline = task->started + timeout_ms};
 }
 
+/* NULL, or what is wrong with it and the code of that. */
+static const char *
+decode(RpcTask *task, const RpcSettings *settings, const RpcMessage *message, RpcCode *code)
+{
+	Buffer		plain = {0};
+	const char *problem = NULL;
+
+	*code = RPC_INVALID_ARGUMENT;
+	if (message->compression == NULL || strcmp(message->compression, "identity") == 0)
+		return rpc_request_decode(task->method, message->encoding, message->bytes, message->length,
+								  settings->entities_max, &task->request);
+	if (strcmp(message->compression, "gzip") != 0)
+	{
+		*code = RPC_UNIMPLEMENTED;
+		return "the compression is not supported; gzip and identity are";
+	}
+	problem = gunzip(message->bytes, message->length, settings->body_max, &plain);
+	if (problem == NULL)
+		problem = rpc_request_decode(task->method, message->encoding, buffer_bytes(&plain),
+									 plain.length, settings->entities_max, &task->request);
+	/* the entities of a request point into what was decoded from it, not into it */
+	buffer_free(&plain);
+	return problem;
+}
+
 void
-rpc_start(const RpcEndpoint *endpoint, const RpcProtocol *protocol, RpcEncoding encoding,
-		  Exchange *exchange, const void *bytes, size_t length, int64_t timeout_ms)
+rpc_start(const RpcEndpoint *endpoint, const RpcProtocol *protocol, Exchange *exchange,
+		  const RpcMessage *message, int64_t timeout_ms)
 {
 	RpcServer  *rpc = endpoint->server;
 	RpcTask	   *task = calloc(1, sizeof(*task));
+	RpcCode		code;
 	const char *problem;
 
 	if (task == NULL)
@@ -183,19 +210,18 @@ rpc_start(const RpcEndpoint *endpoint, const RpcProtocol *protocol, RpcEncoding 
 		rpc_reject(endpoint, protocol, exchange, RPC_RESOURCE_EXHAUSTED, "out of memory");
 		return;
 	}
-	problem = rpc_request_decode(endpoint->method, encoding, bytes, length,
-								 rpc->settings.entities_max, &task->request);
+	task->method = endpoint->method;
+	problem = decode(task, &rpc->settings, message, &code);
 	if (problem != NULL)
 	{
 		rpc_request_free(&task->request);
 		free(task);
-		rpc_reject(endpoint, protocol, exchange, RPC_INVALID_ARGUMENT, problem);
+		rpc_reject(endpoint, protocol, exchange, code, problem);
 		return;
 	}
 	task->server = rpc;
-	task->method = endpoint->method;
 	task->protocol = protocol;
-	task->encoding = encoding;
+	task->encoding = message->encoding;
 	task->exchange = exchange;
 	task->started = clock_milliseconds();
 	task->timer.fire = on_deadline;

@@ -103,33 +103,30 @@ read_timeout(const Exchange *exchange, int64_t *timeout_ms)
 
 /* A message that has come, whichever way. */
 static void
-take_message(const RpcEndpoint *endpoint, Exchange *exchange, RpcEncoding encoding,
-			 const char *compression, bool version_known, const void *bytes, size_t length)
+take_message(const RpcEndpoint *endpoint, Exchange *exchange, bool version_known,
+			 const RpcMessage *message)
 {
 	int64_t timeout_ms;
 
-	if (compression != NULL && strcmp(compression, "identity") != 0)
-		rpc_reject(endpoint, &connect_protocol, exchange, RPC_UNIMPLEMENTED,
-				   "compression is not supported; identity is");
-	else if (!version_known)
+	if (!version_known)
 		rpc_reject(endpoint, &connect_protocol, exchange, RPC_INVALID_ARGUMENT,
 				   "the version of the Connect protocol must be 1");
 	else if (!read_timeout(exchange, &timeout_ms))
 		rpc_reject(endpoint, &connect_protocol, exchange, RPC_INVALID_ARGUMENT,
 				   "connect-timeout-ms must be milliseconds in at most 10 digits");
 	else
-		rpc_start(endpoint, &connect_protocol, encoding, exchange, bytes, length, timeout_ms);
+		rpc_start(endpoint, &connect_protocol, exchange, message, timeout_ms);
 }
 
 void
 connect_post(const RpcEndpoint *endpoint, Exchange *exchange, RpcEncoding encoding)
 {
-	size_t				 length;
-	const unsigned char *bytes = exchange_body(exchange, &length);
-	const char			*version = exchange_header(exchange, "connect-protocol-version");
+	RpcMessage	message = {.encoding = encoding,
+						   .compression = exchange_header(exchange, "content-encoding")};
+	const char *version = exchange_header(exchange, "connect-protocol-version");
 
-	take_message(endpoint, exchange, encoding, exchange_header(exchange, "content-encoding"),
-				 version == NULL || strcmp(version, "1") == 0, bytes, length);
+	message.bytes = exchange_body(exchange, &message.length);
+	take_message(endpoint, exchange, version == NULL || strcmp(version, "1") == 0, &message);
 }
 
 /* URL-safe base64, with padding or without; the caller frees.  NULL if it is not. */
@@ -182,10 +179,12 @@ connect_get(void *context, Exchange *exchange)
 			return;
 		}
 	}
-	take_message(endpoint, exchange, strcmp(encoding, "json") == 0 ? RPC_JSON : RPC_PROTO,
-				 exchange_parameter(exchange, "compression"),
-				 version == NULL || strcmp(version, "v1") == 0,
-				 decoded != NULL ? decoded : (const unsigned char *) message,
-				 decoded != NULL ? length : strlen(message));
+	take_message(endpoint, exchange, version == NULL || strcmp(version, "v1") == 0,
+				 &(RpcMessage) {
+					 .encoding = strcmp(encoding, "json") == 0 ? RPC_JSON : RPC_PROTO,
+					 .compression = exchange_parameter(exchange, "compression"),
+					 .bytes = decoded != NULL ? decoded : (const unsigned char *) message,
+					 .length = decoded != NULL ? length : strlen(message),
+				 });
 	free(decoded);
 }

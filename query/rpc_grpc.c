@@ -70,22 +70,22 @@ grpc_is(const char *content_type)
 
 /* ---- requests ---- */
 
-GrpcFound
+bool
 grpc_find_message(const unsigned char *bytes, size_t length, GrpcMessage *message)
 {
 	uint32_t size;
 
 	if (length < FRAME_HEAD)
-		return GRPC_INCOMPLETE;
-	if (bytes[0] & FRAME_COMPRESSED)
-		return GRPC_COMPRESSED;
+		return false;
 	memcpy(&size, bytes + 1, sizeof(size));
 	size = ntohl(size);
 	if (length - FRAME_HEAD < size)
-		return GRPC_INCOMPLETE;
-	*message = (GrpcMessage) {
-		.bytes = bytes + FRAME_HEAD, .length = size, .framed = FRAME_HEAD + (size_t) size};
-	return GRPC_MESSAGE;
+		return false;
+	*message = (GrpcMessage) {.compressed = (bytes[0] & FRAME_COMPRESSED) != 0,
+							  .bytes = bytes + FRAME_HEAD,
+							  .length = size,
+							  .framed = FRAME_HEAD + (size_t) size};
+	return true;
 }
 
 bool
@@ -94,16 +94,10 @@ grpc_take_message(Exchange *exchange, GrpcMessage *message)
 	size_t				 length;
 	const unsigned char *bytes = exchange_body(exchange, &length);
 
-	switch (grpc_find_message(bytes, length, message))
+	if (!grpc_find_message(bytes, length, message))
 	{
-		case GRPC_COMPRESSED:
-			grpc_fail(exchange, RPC_UNIMPLEMENTED, "compression is not supported; identity is");
-			return false;
-		case GRPC_INCOMPLETE:
-			grpc_fail(exchange, RPC_INTERNAL, "the request has no whole message");
-			return false;
-		default:
-			break;
+		grpc_fail(exchange, RPC_INTERNAL, "the request has no whole message");
+		return false;
 	}
 	if (message->framed == length)
 		return true;
@@ -151,6 +145,25 @@ decode_text(const RpcEndpoint *endpoint, Exchange *exchange, size_t *length)
 	return bytes;
 }
 
+/* How a compressed message was compressed, a header says. */
+static void
+start_call(const RpcEndpoint *endpoint, const RpcProtocol *protocol, Exchange *exchange,
+		   const GrpcMessage *message, int64_t timeout_ms)
+{
+	const char *compression = exchange_header(exchange, "grpc-encoding");
+
+	if (!message->compressed)
+		compression = NULL;
+	else if (compression == NULL)
+		compression = "unknown";
+	rpc_start(endpoint, protocol, exchange,
+			  &(RpcMessage) {.encoding = RPC_PROTO,
+							 .compression = compression,
+							 .bytes = message->bytes,
+							 .length = message->length},
+			  timeout_ms);
+}
+
 static void
 start_text_call(const RpcEndpoint *endpoint, Exchange *exchange, int64_t timeout_ms)
 {
@@ -160,12 +173,11 @@ start_text_call(const RpcEndpoint *endpoint, Exchange *exchange, int64_t timeout
 
 	if (bytes == NULL)
 		return;
-	if (grpc_find_message(bytes, length, &message) == GRPC_MESSAGE && message.framed == length)
-		rpc_start(endpoint, &grpc_web_protocol, RPC_PROTO, exchange, message.bytes, message.length,
-				  timeout_ms);
+	if (grpc_find_message(bytes, length, &message) && message.framed == length)
+		start_call(endpoint, &grpc_web_protocol, exchange, &message, timeout_ms);
 	else
 		rpc_reject(endpoint, &grpc_web_protocol, exchange, RPC_INTERNAL,
-				   "the request is not one message, uncompressed");
+				   "the request is not one message");
 	free(bytes);
 }
 
@@ -189,8 +201,7 @@ grpc_call(const RpcEndpoint *endpoint, Exchange *exchange)
 	else if (is_text(exchange))
 		start_text_call(endpoint, exchange, timeout_ms);
 	else if (grpc_take_message(exchange, &message))
-		rpc_start(endpoint, protocol, RPC_PROTO, exchange, message.bytes, message.length,
-				  timeout_ms);
+		start_call(endpoint, protocol, exchange, &message, timeout_ms);
 }
 
 /* ---- answers ---- */
@@ -211,8 +222,9 @@ append_message(Buffer *out, const char *message)
 void
 grpc_begin(Exchange *exchange)
 {
-	const ExchangeHeader headers[] = {
-		{"content-type", type_of(exchange)}, {"grpc-accept-encoding", "identity"}, {NULL, NULL}};
+	const ExchangeHeader headers[] = {{"content-type", type_of(exchange)},
+									  {"grpc-accept-encoding", "identity,gzip"},
+									  {NULL, NULL}};
 
 	exchange_begin(exchange, 200, headers);
 }
@@ -289,7 +301,7 @@ grpc_fail(Exchange *exchange, RpcCode code, const char *message)
 	Buffer		   encoded = {0};
 	char		   status[8];
 	ExchangeHeader headers[] = {{"content-type", type_of(exchange)},
-								{"grpc-accept-encoding", "identity"},
+								{"grpc-accept-encoding", "identity,gzip"},
 								{"grpc-status", status},
 								{NULL, NULL},
 								{NULL, NULL}};

@@ -19,20 +19,14 @@ extern bool grpc_is(const char *content_type);
 /* A message of a request, where it stands in its bytes. */
 typedef struct GrpcMessage
 {
+	bool				 compressed;
 	const unsigned char *bytes;
 	size_t				 length;
 	size_t				 framed; /* bytes with the frame */
 } GrpcMessage;
 
-typedef enum GrpcFound
-{
-	GRPC_MESSAGE,
-	GRPC_INCOMPLETE, /* more has to come */
-	GRPC_COMPRESSED	 /* which we do not read */
-} GrpcFound;
-
-/* The first message of length bytes. */
-extern GrpcFound grpc_find_message(const unsigned char *bytes, size_t length, GrpcMessage *message);
+/* The first message of length bytes; false: more has to come. */
+extern bool grpc_find_message(const unsigned char *bytes, size_t length, GrpcMessage *message);
 
 /* A unary request: its one message, or what is wrong, answered. */
 extern bool grpc_take_message(Exchange *exchange, GrpcMessage *message);

@@ -57,6 +57,11 @@ read_request(Exchange *exchange, bool *known)
 
 	if (!grpc_take_message(exchange, &message))
 		return false;
+	if (message.compressed)
+	{
+		grpc_fail(exchange, RPC_UNIMPLEMENTED, "compression is not supported; identity is");
+		return false;
+	}
 	request = grpc__health__v1__health_check_request__unpack(NULL, message.length, message.bytes);
 	if (request == NULL)
 	{

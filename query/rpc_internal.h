@@ -42,10 +42,18 @@ typedef struct RpcEndpoint
 	const RpcMethodInfo *method;
 } RpcEndpoint;
 
+/* A message as it came. */
+typedef struct RpcMessage
+{
+	RpcEncoding encoding;
+	const char *compression; /* NULL, "identity", or "gzip" */
+	const void *bytes;
+	size_t		length;
+} RpcMessage;
+
 /* Decode a request and have it answered; timeout_ms of the client, -1: none.  What is wrong with it is answered, too. */
-extern void rpc_start(const RpcEndpoint *endpoint, const RpcProtocol *protocol,
-					  RpcEncoding encoding, Exchange *exchange, const void *bytes, size_t length,
-					  int64_t timeout_ms);
+extern void rpc_start(const RpcEndpoint *endpoint, const RpcProtocol *protocol, Exchange *exchange,
+					  const RpcMessage *message, int64_t timeout_ms);
 
 /* A request that did not become a call, counted. */
 extern void rpc_reject(const RpcEndpoint *endpoint, const RpcProtocol *protocol, Exchange *exchange,

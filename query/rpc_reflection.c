@@ -193,18 +193,21 @@ static void
 take_requests(void *context)
 {
 	Exchange   *exchange = context;
-	GrpcFound	found = GRPC_MESSAGE;
 	GrpcMessage message;
 
-	while (found == GRPC_MESSAGE)
+	for (;;)
 	{
 		size_t				 length;
 		const unsigned char *bytes = exchange_body(exchange, &length);
 		Request				*request;
 
-		found = grpc_find_message(bytes, length, &message);
-		if (found != GRPC_MESSAGE)
+		if (!grpc_find_message(bytes, length, &message))
 			break;
+		if (message.compressed)
+		{
+			grpc_end(exchange, RPC_UNIMPLEMENTED, "compression is not supported; identity is");
+			return;
+		}
 		request = grpc__reflection__v1__server_reflection_request__unpack(NULL, message.length,
 																		  message.bytes);
 		if (request == NULL)
@@ -216,9 +219,7 @@ take_requests(void *context)
 		grpc__reflection__v1__server_reflection_request__free_unpacked(request, NULL);
 		exchange_consume(exchange, message.framed);
 	}
-	if (found == GRPC_COMPRESSED)
-		grpc_end(exchange, RPC_UNIMPLEMENTED, "compression is not supported; identity is");
-	else if (exchange_body_whole(exchange))
+	if (exchange_body_whole(exchange))
 		grpc_end(exchange, GRPC_OK, "");
 }
 

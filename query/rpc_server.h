@@ -14,6 +14,7 @@ typedef struct RpcServer RpcServer;
 typedef struct RpcSettings
 {
 	int		entities_max; /* of a request */
+	size_t	body_max;	  /* bytes of a request, decompressed */
 	int64_t timeout_ms;	  /* for a request; a client may ask for less */
 } RpcSettings;
 

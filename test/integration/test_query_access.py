@@ -1,0 +1,197 @@
+"""Who may ask topk-query, and how much: tokens, other origins' pages, limits, slow clients, files that change."""
+
+import http.client
+import os
+import signal
+import socket
+import ssl
+import subprocess
+import time
+from pathlib import Path
+
+import pytest
+
+from certificates import Authority
+from ddb import eventually
+from query_service import SERVICE, Query
+
+CHECKOUT = Path(__file__).resolve().parents[2]
+CALL = SERVICE + "GetWindow"
+BODY = b'{"entity":"k"}'
+JSON = {"Content-Type": "application/json"}
+
+
+@pytest.fixture
+def start(sync, daemon):
+    def start_query(*arguments, **environment):
+        return Query(daemon, arguments, {**sync.environment(), **environment})
+    return start_query
+
+
+def ask(query, method="POST", path=CALL, body=BODY, headers=JSON):
+    """(status, headers) of one request."""
+    connection = http.client.HTTPConnection("127.0.0.1", query.port, timeout=10)
+    connection.request(method, path, body, headers)
+    response = connection.getresponse()
+    response.read()
+    connection.close()
+    return response.status, {name.lower(): value for name, value in response.getheaders()}
+
+
+def bearer(token):
+    return {**JSON, "Authorization": f"Bearer {token}"}
+
+
+def test_tokens_are_read_again(start, tmp_path):
+    tokens = tmp_path / "tokens"
+    tokens.write_text("# two of them\neins-1\n\nzwei-2\n")
+    tokens.chmod(0o600)
+    query = start("--token-file", str(tokens))
+    assert [ask(query, headers=bearer(token))[0] for token in ("eins-1", "zwei-2", "drei-3", "", "eins-1 zwei-2")] == [200, 200, 401, 401, 401]
+    status, headers = ask(query)
+    assert (status, headers["www-authenticate"]) == (401, "Bearer")
+    assert ask(query, "GET", "/", None)[0] == 200  # the page holds nothing
+    assert ask(query, "GET", "/v1/top", None)[0] == 401
+
+    tokens.write_text("drei-3\n")
+    os.kill(query.process.pid, signal.SIGHUP)
+    assert eventually(lambda: ask(query, headers=bearer("drei-3"))[0] == 200)
+    assert ask(query, headers=bearer("eins-1"))[0] == 401
+    tokens.write_text("")
+    os.kill(query.process.pid, signal.SIGHUP)
+    assert eventually(lambda: query.log().count("level=error") == 1)
+    assert ask(query, headers=bearer("drei-3"))[0] == 200  # the old ones stay
+    assert "drei-3" not in query.log() and "eins-1" not in query.log()
+
+
+def test_a_token_file_that_all_can_read_is_refused(sync, daemon, tmp_path):
+    tokens = tmp_path / "tokens"
+    tokens.write_text("one\n")
+    tokens.chmod(0o644)
+    query = daemon("topk-query", ["--token-file", str(tokens)], {**sync.environment(), "GRPC_ADDR": "127.0.0.1:0"})
+    assert query.wait() == 1
+    assert str(tokens) in query.log()
+
+
+def test_the_certificate_is_read_again(start, tmp_path):
+    first, second = Authority(tmp_path, "first"), Authority(tmp_path, "second")
+    certificate, key = tmp_path / "used.crt", tmp_path / "used.key"
+
+    def use(authority):
+        made, made_key = authority.sign("localhost")
+        certificate.write_bytes(made.read_bytes())
+        key.write_bytes(made_key.read_bytes())
+
+    def trusted(authority):
+        context = ssl.create_default_context(cafile=authority.certificate)
+        try:
+            with socket.create_connection(("localhost", query.port), 5) as plain, context.wrap_socket(plain, server_hostname="localhost"):
+                return True
+        except ssl.SSLError:
+            return False
+
+    use(first)
+    query = start("--tls-cert", str(certificate), "--tls-key", str(key))
+    assert trusted(first) and not trusted(second)
+    use(second)
+    os.kill(query.process.pid, signal.SIGHUP)
+    assert eventually(lambda: trusted(second))
+
+
+def test_pages_of_other_origins(start):
+    preflight = {"Origin": "https://here.example", "Access-Control-Request-Method": "POST"}
+    closed = start()
+    assert "access-control-allow-origin" not in ask(closed, headers={**JSON, "Origin": "https://here.example"})[1]
+    assert ask(closed, "OPTIONS", headers=preflight)[0] == 405
+
+    query = start("--cors-origin", "https://here.example,https://there.example")
+    status, headers = ask(query, "OPTIONS", body=None, headers=preflight)
+    assert (status, headers["access-control-allow-origin"]) == (204, "https://here.example")
+    assert "content-type" in headers["access-control-allow-headers"]
+    status, headers = ask(query, headers={**JSON, "Origin": "https://there.example"})
+    assert (status, headers["access-control-allow-origin"], headers["vary"]) == (200, "https://there.example", "origin")
+    for origin in ("https://else.example", "https://here.example.evil.example", "null"):
+        assert "access-control-allow-origin" not in ask(query, headers={**JSON, "Origin": origin})[1]
+
+
+def test_how_much(start):
+    query = start("--max-body=2048", "--max-entities=3", "--max-connections=4")
+    assert ask(query, body=b'{"entity":"k","x":"%s"}' % (b"y" * 1900))[0] == 200
+    assert ask(query, body=b'{"entity":"k","x":"%s"}' % (b"y" * 2100))[0] == 413
+    assert ask(query, path=SERVICE + "GetWindowMany", body=b'{"entities":["a","b","c"]}')[0] == 200
+    assert ask(query, path=SERVICE + "GetWindowMany", body=b'{"entities":["a","b","c","d"]}')[0] == 400
+
+    held = [socket.create_connection(("127.0.0.1", query.port)) for _ in range(4)]
+    assert eventually(lambda: query.metric("topk_query_connections ") == 4)
+    with pytest.raises((ConnectionError, http.client.HTTPException)):
+        ask(query)
+    for connection in held:
+        connection.close()
+    assert eventually(lambda: query.metric("topk_query_connections ") == 0)
+    assert ask(query)[0] == 200
+
+
+def test_a_client_that_sends_slowly_is_left(start):
+    """A request has 10 seconds to come whole, however busily it comes."""
+    query = start()
+    slow = socket.create_connection(("127.0.0.1", query.port))
+    slow.settimeout(1)
+    started = time.monotonic()
+    with pytest.raises(ConnectionError):
+        slow.sendall(b"POST / HTTP/1.1\r\n")
+        while time.monotonic() - started < 15:
+            slow.sendall(b"x: y\r\n")
+            try:
+                if slow.recv(100) == b"":
+                    raise ConnectionResetError
+            except TimeoutError:
+                pass
+    assert 8 < time.monotonic() - started < 14
+
+
+def test_a_client_that_does_not_read(start, put_wide):
+    """Answers wait in bounded memory for one that asks and asks, and others are served meanwhile."""
+    query = start()
+    greedy = socket.create_connection(("127.0.0.1", query.port))
+    greedy.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+    greedy.settimeout(0.5)
+    request = b"GET /v1/top?days=1&n=32 HTTP/1.1\r\nHost: x\r\n\r\n" * 1000
+    with pytest.raises(TimeoutError):
+        for _ in range(200):
+            greedy.sendall(request)
+    assert ask(query)[0] == 200
+    assert resident(query) < 64 << 20
+    greedy.close()
+
+
+@pytest.fixture
+def put_wide(sync):
+    from test_query_answers import put
+    put(sync, "global", 0, {f"{'x' * 500}-{number}": 1000 - number for number in range(32)})
+
+
+def resident(query):
+    with open(f"/proc/{query.process.pid}/status") as status:
+        return next(int(line.split()[1]) * 1024 for line in status if line.startswith("VmRSS"))
+
+
+def test_strangers_are_warned_of(start, sync, daemon):
+    query = daemon("topk-query", [], {**sync.environment(), "GRPC_ADDR": ":0"}, "msg=started")
+    assert "in clear" in query.log() and "everybody" in query.log()
+    assert "in clear" not in start().log()
+
+
+@pytest.mark.parametrize("arguments, word", [
+    (["--listen=nowhere"], "listen"), (["--tls-cert=x"], "tls-key"), (["--window=1500ms"], "window"),
+    (["--retention=1h"], "retention"), (["--metrics-urls=ftp://x"], "metrics-urls"), (["--store=file"], "store"),
+    (["--ddb-endpoint=ftp://x"], "ddb-endpoint")])
+def test_wrong_options(sync, daemon, arguments, word):
+    query = daemon("topk-query", arguments, sync.environment())
+    assert query.wait() == 2
+    assert word in query.log()
+
+
+def test_documented_options_are_the_program_s():
+    """docs/query.md has the table that --help=markdown prints."""
+    table = subprocess.run([CHECKOUT / "build" / "topk-query", "--help=markdown"], capture_output=True, text=True, check=True).stdout
+    assert table.strip() in (CHECKOUT / "docs" / "query.md").read_text()
