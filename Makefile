@@ -18,6 +18,8 @@ help:
 	@echo 'make daemons      build topk-kafka-feeder, topk-lambda-feeder, topk-ddb-sync and topk-query in build/'
 	@echo 'make install-daemons   install them and their systemd units, below prefix=/usr/local (DESTDIR=...)'
 	@echo 'make lambda.zip   the Lambda function as AWS takes it: build/lambda.zip'
+	@echo 'make deb          Debian packages of HEAD in build/deb, for the PostgreSQL of PG_CONFIG=...; check-deb tries them in a root of its own'
+	@echo 'make dist         the sources of HEAD as PGXN takes them: build/topk-VERSION.zip'
 	@echo 'make demo         the whole path on real servers; INPUT=file.jsonl for events of your own, STAY=1 to look at the page'
 	@echo 'make check        every test; check-style, check-unit, check-fuzz, check-sql, check-docs, check-isolation, check-integration for some (ONLY=pattern)'
 	@echo 'make soak         the long editions of the tests of exactly once (ONLY=pattern)'
@@ -84,7 +86,9 @@ PG_CPPFLAGS = -I$(srcdir)/lib $(addprefix -I,$(PRIVATE_HEADERS))
 PRIVATE_HEADERS = $(wildcard build/server-dev/usr/include/postgresql/$(MAJORVERSION)/server)
 # make coverage, in a copy of the checkout
 COVERAGE_CFLAGS = $(if $(COVERAGE),--coverage -fprofile-update=atomic)
-PG_CFLAGS = $(COVERAGE_CFLAGS) -Wall -Wextra -Wno-unused-parameter -Wno-sign-compare $(WERROR)
+# The same bytes in whatever folder: packaging/same_bytes.sh.
+SAME_BYTES = $(if $(COVERAGE),,-ffile-prefix-map=$(CURDIR)=.)
+PG_CFLAGS = $(COVERAGE_CFLAGS) $(SAME_BYTES) -Wall -Wextra -Wno-unused-parameter -Wno-sign-compare $(WERROR)
 EXTRA_CLEAN = build/obj build/bench build/sanitized build/unit $(FUZZ_PROGRAMS) build/fuzz/replay build/topk-* build/proto build/lambda.zip build/lambda/bootstrap $(LAMBDA_PARTS) build/regress build/isolation
 # No bitcode: it would need the exact clang that the server was built with.
 override with_llvm = no
@@ -113,7 +117,7 @@ endif
 
 PACKAGES = libpq libcurl libmicrohttpd jansson yajl libssl libcrypto rdkafka libprotobuf-c expat zlib libnghttp2
 DAEMON_CPPFLAGS = -Ilib -Ibuild/proto -Ibuild/proto/query -D_GNU_SOURCE $(shell pkg-config --cflags $(PACKAGES))
-DAEMON_CFLAGS = -std=c11 -O2 -g -fno-omit-frame-pointer -Wall -Wextra $(WERROR) $(COVERAGE_CFLAGS)
+DAEMON_CFLAGS = -std=c11 -O2 -g -fno-omit-frame-pointer -Wall -Wextra $(WERROR) $(COVERAGE_CFLAGS) $(SAME_BYTES)
 # As Debian builds its own packages; test_security.py looks at the programs.
 HARDENING = -fstack-protector-strong -fstack-clash-protection -fcf-protection -D_FORTIFY_SOURCE=2 -fPIE
 DAEMON_LDFLAGS = -pie -Wl,-z,relro,-z,now
@@ -201,8 +205,11 @@ LAMBDA_LIBS = $(addprefix $(LAMBDA_LIBRARIES)/lib/,libcurl.a libpq.a libpgcommon
 lambda.zip: build/lambda.zip
 
 build/lambda.zip: build/lambda/bootstrap
-	rm -f $@
-	cd $(<D) && python3 -m zipfile -c ../$(@F) $(<F)
+	rm -rf $@ $@.d
+	install -D -m 755 $< $@.d/$(<F)
+	touch --date=2000-01-01Z $@.d/$(<F)
+	cd $@.d && TZ=UTC python3 -m zipfile -c ../$(@F) $(<F)
+	rm -r $@.d
 	@echo "$@: $$(stat -c %s $@) bytes"
 
 build/lambda/bootstrap: $(call objects,obj,feeders feeders/lambda) build/obj/feeders/lambda/kpl.pb-c.o $(LAMBDA_PARTS) $(LAMBDA_LIBRARIES)/lib/libpq.a
@@ -227,6 +234,21 @@ install-daemons: daemons
 	for unit in $(notdir $(wildcard packaging/systemd/*.service)); do \
 		sed 's,/usr/local/bin,$(DAEMON_PREFIX)/bin,' packaging/systemd/$$unit \
 			>'$(DESTDIR)$(DAEMON_PREFIX)/lib/systemd/system/'$$unit || exit 1; done
+
+# ---- for others to install ----
+
+VERSION = $(shell sed -n 's/^   "version": "\(.*\)",$$/\1/p' META.json)
+
+deb:
+	@packaging/deb.sh build/deb
+
+# As PGXN takes it.
+dist:
+	@mkdir -p build
+	TZ=UTC git archive --format=zip --prefix=topk-$(VERSION)/ --output=build/topk-$(VERSION).zip HEAD
+
+check-deb:
+	@test/packages.sh
 
 # ---- unit tests: test/unit/LIBRARY_*_test.c, under the sanitizers ----
 
@@ -368,6 +390,6 @@ distclean: remove-downloads
 remove-downloads: clean
 	rm -rf build
 
-.PHONY: daemons install-daemons sbom screenshot lambda.zip unit unit-programs replay-programs fuzz fuzz-seeds check-style check-unit check-fuzz check-sql check-docs check-isolation check-integration check-lambda-zip check-template check-asan check-valgrind check-pg13 check-pg17 check-pg18 run-bench remove-downloads
+.PHONY: daemons install-daemons sbom screenshot lambda.zip unit unit-programs replay-programs fuzz fuzz-seeds check-style check-unit check-fuzz check-sql check-docs check-isolation check-integration check-lambda-zip check-template check-asan check-valgrind check-deb deb dist check-pg13 check-pg17 check-pg18 run-bench remove-downloads
 
 endif

@@ -20,6 +20,7 @@ from pathlib import Path
 import docs as documentation
 import psycopg
 import pytest
+import versions
 
 CHECKOUT = Path(__file__).resolve().parents[1]
 sys.path[:0] = [str(CHECKOUT), str(CHECKOUT / "test" / "fuzz")]
@@ -91,6 +92,8 @@ def docs(tally, stack, only):
     for path in sorted([*CHECKOUT.glob("*.md"), *folder.glob("*.md")]):
         broken = documentation.broken_links(path)
         tally.report(f"{path.relative_to(CHECKOUT)}: links lead somewhere", not broken, "\n".join(broken))
+    for what, problem in versions.check():
+        tally.report(what, not problem, problem)
 
 
 def isolation(tally, stack, only):

@@ -10,7 +10,8 @@ set -eu
 folder=$(mkdir -p "${1:?usage: libraries.sh FOLDER}" && cd "$1" && pwd)
 here=$(cd "$(dirname "$0")" && pwd)
 log=$folder/build.log
-FLAGS='-O2 -ffunction-sections -fdata-sections'
+# Where it is built is not to be seen in it.
+FLAGS="-O2 -ffunction-sections -fdata-sections -ffile-prefix-map=$folder=."
 
 # Only HTTP, over TLS; signing for AWS is what needs authentication.  The certificates are where Lambda has them.
 CURL_OPTIONS="--disable-shared --disable-dependency-tracking --with-openssl --enable-http --enable-proxy --enable-headers-api
@@ -46,15 +47,15 @@ unpack()
 build_curl()
 {
 	unpack curl
-	./configure --quiet --prefix="$folder" $CURL_OPTIONS CFLAGS="$FLAGS"
-	make --silent -C lib install
-	make --silent -C include install
+	./configure --quiet --prefix=/usr $CURL_OPTIONS CFLAGS="$FLAGS"
+	make --silent -C lib install prefix="$folder"
+	make --silent -C include install prefix="$folder"
 }
 
 build_libpq()
 {
 	unpack postgresql-15
-	./configure --quiet --prefix="$folder" $PG_OPTIONS CFLAGS="$FLAGS"
+	./configure --quiet --prefix=/usr --sysconfdir=/etc/postgresql-common $PG_OPTIONS CFLAGS="$FLAGS"
 	make --silent -C src/backend generated-headers
 	make --silent -C src/common libpgcommon.a
 	make --silent -C src/port libpgport.a

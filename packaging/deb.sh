@@ -1,0 +1,47 @@
+#!/bin/sh
+# deb.sh FOLDER [VERSION]
+#	  Builds Debian packages of HEAD into FOLDER: the extensions for one PostgreSQL (PG_CONFIG=...
+#	  chooses it), and the daemons.
+#
+# VERSION is for trying an upgrade; by default it is META.json's.  The same commit gives the same
+# bytes, wherever it is built with the same packages.
+set -eu
+
+folder=$(mkdir -p "${1:?usage: deb.sh FOLDER [VERSION]}" && cd "$1" && pwd)
+cd "$(dirname "$0")/.."
+version=${2:-$(sed -n 's/^   "version": "\(.*\)",$/\1/p' META.json)}
+postgresql=$("${PG_CONFIG:-pg_config}" --version | sed 's/^PostgreSQL \([0-9]*\).*/\1/')
+SOURCE_DATE_EPOCH=$(git log -1 --format=%ct)
+export SOURCE_DATE_EPOCH
+
+for program in dpkg-buildpackage dh help2man; do
+	command -v $program >/dev/null || { echo "$program is needed: install the Debian packages dpkg-dev, debhelper and help2man" >&2; exit 1; }
+done
+work=$(mktemp -d)
+trap 'rm -rf "$work"' EXIT
+source=$work/topk-$version
+
+git archive --format=tar.gz --prefix="topk-$version/" --output="$work/topk_$version.orig.tar.gz" HEAD
+tar --extract --gzip --file="$work/topk_$version.orig.tar.gz" --directory="$work"
+cp -R packaging/debian "$source/debian"
+cd "$source/debian"
+sed "s/@POSTGRESQL@/$postgresql/g" control.in >control
+sed -i "s/@POSTGRESQL@/$postgresql/g" rules
+rm control.in
+for file in postgresql-topk.*; do
+	mv "$file" "postgresql-$postgresql-${file#postgresql-}"
+done
+cat >changelog <<END
+topk ($version-1) unstable; urgency=medium
+
+  * As CHANGELOG.md says.
+
+ -- the topk contributors <topk@packages.invalid>  $(date --utc --rfc-email --date="@$SOURCE_DATE_EPOCH")
+END
+cd ..
+dpkg-buildpackage --unsigned-source --unsigned-changes >"$work/log" 2>&1 || { tail -n 40 "$work/log" >&2; exit 1; }
+rm -f "$folder"/*topk*_*
+cp "$work"/*topk*_* "$folder"
+echo "$folder:"
+cd "$folder"
+ls -- *.deb

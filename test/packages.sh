@@ -1,0 +1,179 @@
+#!/bin/sh
+# packages.sh
+#	  Builds the Debian packages of HEAD twice (test/same_bytes.sh) and lints them, in a root of Debian 12
+#	  that has what they are built with; installs, tries, upgrades and purges them in one that has nothing.
+#
+# Needs root and mmdebstrap, and takes ten minutes.  Both roots go at the end, unless KEEP_ROOTS is set.
+set -eu
+
+POSTGRESQL=15
+BEFORE=1.0.0~pre1
+roots=$(cd "$(dirname "$0")/.." && pwd)/build/packages
+
+# ---- outside ----
+
+# make_root(name, package...): from wherever this machine's own packages come from.
+make_root()
+{
+	name=$1
+	shift
+	[ ! -d "$roots/$name" ] || return 0
+	mirror=$(apt-get indextargets --format '$(REPO_URI)' 'Created-By: Packages' 'Label: Debian' | sort -u | head -n 1)
+	# The machine's archive may be an old snapshot, or behind a proxy.
+	options=$(apt-config dump Acquire | grep -E '^Acquire::(Check-|https?::)' || :)
+	mmdebstrap --quiet --variant=minbase ${options:+--aptopt="$options"} --aptopt='APT::Install-Recommends "false"' \
+		--skip=cleanup/apt/lists --include="$(echo ca-certificates "$@" | tr -s ' ' ,)" bookworm "$roots/$name.new" "$mirror"
+	mv "$roots/$name.new" "$roots/$name"
+}
+
+# inside(name, what): this script in a root.  Whatever is mounted or started there ends with it.
+inside()
+{
+	unshare --mount --pid --fork --kill-child --mount-proc --root="$roots/$1" sh /topk/test/packages.sh "$2"
+}
+
+# What the packages are built with, as they say themselves.
+build_depends()
+{
+	sed -n '/^Build-Depends:/,/^$/p' packaging/debian/control.in |
+		sed -n "s/@POSTGRESQL@/$POSTGRESQL/; s/^ debhelper-compat.*/debhelper/; s/^ *\([^:]*\),$/\1/p"
+}
+
+# checkout(name)
+checkout()
+{
+	rm -rf "$roots/$1/topk"
+	git clone --quiet --depth 1 "file://$PWD" "$roots/$1/topk"
+}
+
+outside()
+{
+	if [ "$(id -u)" != 0 ] || ! command -v mmdebstrap >/dev/null; then
+		echo "$0 needs root and mmdebstrap" >&2
+		exit 1
+	fi
+	cd "$roots/../.."
+	mkdir -p "$roots"
+	[ -n "${KEEP_ROOTS-}" ] || trap 'rm -rf "$roots"' EXIT
+	make_root build build-essential git lintian patch python3 $(build_depends)
+	make_root install
+	checkout build
+	checkout install
+	inside build build
+	rm -rf "$roots/install/packages"
+	cp -R "$roots/build/packages" "$roots/install/packages"
+	inside install install
+	echo 'packages: built, linted, installed, upgraded and purged'
+}
+
+# ---- inside ----
+
+ok()
+{
+	echo "ok  $*"
+}
+
+fail()
+{
+	echo "not ok  $*" >&2
+	exit 1
+}
+
+build()
+{
+	cd /topk
+	test/same_bytes.sh /same
+	packaging/deb.sh /packages/before $BEFORE >/dev/null
+	rm -rf /packages/now
+	cp -R /same/first/build/deb /packages/now
+	rm -rf /same
+	useradd --system lint 2>/dev/null || :
+	setpriv --reuid=lint --regid=lint --clear-groups lintian --fail-on=error,warning \
+		--info --show-overrides /packages/now/*.changes
+	ok 'lintian'
+}
+
+as_postgres()
+{
+	setpriv --reuid=postgres --regid=postgres --clear-groups "$@"
+}
+
+sql()
+{
+	as_postgres psql --no-psqlrc --quiet --no-align --tuples-only --set=ON_ERROR_STOP=1 --command="$1" topk
+}
+
+install_packages()
+{
+	DEBIAN_FRONTEND=noninteractive apt-get install --yes --quiet=2 "$1"/*topk*.deb >/tmp/apt.log 2>&1 || { cat /tmp/apt.log >&2; exit 1; }
+}
+
+# daemons(version)
+daemons()
+{
+	for program in topk-kafka-feeder topk-ddb-sync topk-query; do
+		[ "$($program --version)" = "$program $1" ] || fail "$program --version: $($program --version)"
+		status=0
+		$program --no-such-option >/dev/null 2>&1 || status=$?
+		[ $status = 2 ] || fail "$program with a wrong option ends with $status"
+		[ -s /usr/share/man/man1/$program.1.gz ] || fail "$program has no man page"
+		[ -s "/lib/systemd/system/$program@.service" ] || fail "$program has no unit"
+		example=/usr/share/doc/$program/examples/${program#topk-}.env
+		install -m 600 "$example" /etc/topk/${program#topk-}-test.env
+		# Each setting of the example is one that the program takes.
+		env -i $(grep -v -e '^#' -e '^$' "$example") PATH="$PATH" $program --help >/dev/null || fail "$example"
+		ok "$program $1"
+	done
+}
+
+extension()
+{
+	most=$(sql "SELECT (topk_top(topk_agg(item), 1)).item FROM unnest('{a,b,b}'::text[]) AS item")
+	[ "$most" = b ] || fail "the most frequent item is $most"
+}
+
+install_and_purge()
+{
+	mount -t tmpfs tmpfs /dev/shm
+	apt-get update --quiet=2
+	install_packages /packages/before
+	[ "$(dpkg-query -W -f '${Version}' topk-query)" = $BEFORE-1 ] || fail 'the older version is not installed'
+	version=$(sed -n 's/^   "version": "\(.*\)",$/\1/p' /topk/META.json)
+
+	pg_ctlcluster $POSTGRESQL main start 2>/dev/null || pg_ctlcluster $POSTGRESQL main status >/dev/null
+	as_postgres createdb topk
+	sql 'CREATE EXTENSION topk_pipeline CASCADE' 2>/dev/null
+	sql "SELECT topk_pipeline.create('clicks')" >/dev/null
+	extension
+	ok "CREATE EXTENSION in PostgreSQL $(sql 'SHOW server_version')"
+	daemons "$version"
+
+	install_packages /packages/now
+	for package in postgresql-$POSTGRESQL-topk topk-kafka-feeder topk-ddb-sync topk-query; do
+		[ "$(dpkg-query -W -f '${db:Status-Status} ${Version}' $package)" = "installed $version-1" ] || fail "$package is not upgraded"
+	done
+	[ "$(sql 'SELECT name FROM topk_pipeline.pipeline')" = clicks ] || fail 'the pipeline is gone'
+	[ "$(stat -c %a /etc/topk/query-test.env)" = 600 ] || fail 'the settings are gone, or open'
+	extension
+	daemons "$version"
+	ok 'upgrade'
+
+	sql 'DROP EXTENSION topk_pipeline, topk CASCADE'
+	rm /etc/topk/*-test.env
+	mkdir -p /etc/systemd/system/multi-user.target.wants
+	ln -s /lib/systemd/system/topk-query@.service /etc/systemd/system/multi-user.target.wants/topk-query@test.service
+	apt-get purge --yes --quiet=2 postgresql-$POSTGRESQL-topk topk-kafka-feeder topk-ddb-sync topk-query >/tmp/apt.log 2>&1 ||
+		{ cat /tmp/apt.log >&2; exit 1; }
+	rm -rf /tmp/apt.log
+	left=$(find / -xdev \( -path /topk -o -path /packages -o -path /proc -o -path /sys -o -path /var/log/apt \) -prune -o -name '*topk*' -print)
+	[ -z "$left" ] || fail "left after purge: $left"
+	[ -z "$(dpkg-query -W '*topk*' 2>/dev/null)" ] || fail 'dpkg still knows them'
+	ok 'purge leaves nothing'
+	pg_ctlcluster $POSTGRESQL main stop
+}
+
+case ${1-} in
+	build) build ;;
+	install) install_and_purge ;;
+	*) outside ;;
+esac
