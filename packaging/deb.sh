@@ -27,7 +27,10 @@ cp -R packaging/debian "$source/debian"
 cd "$source/debian"
 sed "s/@POSTGRESQL@/$postgresql/g" control.in >control
 sed -i "s/@POSTGRESQL@/$postgresql/g" rules
-rm control.in
+for package in $(sed -n 's/^Package: //p' control); do
+	cp lintian-overrides "$package.lintian-overrides"
+done
+rm control.in lintian-overrides
 for file in postgresql-topk.*; do
 	mv "$file" "postgresql-$postgresql-${file#postgresql-}"
 done
