@@ -1,13 +1,13 @@
 #!/bin/sh
 # install.sh
-#	  Installs what is missing for one purpose: demo, check, bench, coverage, format, lint or template.
+#	  Installs what is missing for one purpose: demo, check, bench, coverage, format, lint, template or docker.
 #
 # Debian packages go into the system, as root or through sudo.  All else goes
 # into build/: a Python environment, the jars of Kafka and DynamoDB Local, and
 # the server's headers.  Run again, it finds everything there and returns at once.
 set -eu
 
-purpose=${1:?usage: install.sh demo|check|bench|coverage|format|lint|template}
+purpose=${1:?usage: install.sh demo|check|bench|coverage|format|lint|template|docker}
 cd "$(dirname "$0")/.."
 build=$PWD/build
 log=$build/install
@@ -124,6 +124,18 @@ python_packages()
 	cp "$1" "$stamp"
 }
 
+# ---- Prometheus' own tool, without the service ----
+
+promtool()
+{
+	[ ! -x "$build/prometheus/usr/bin/promtool" ] || return 0
+	say 'promtool'
+	rm -rf "$build/prometheus"
+	mkdir -p "$build/prometheus"
+	(cd "$build/prometheus" && apt-get download prometheus && dpkg-deb -x ./*.deb . && rm ./*.deb) \
+		>"$log/promtool.log" 2>&1 || fail "$log/promtool.log" 'cannot download prometheus'
+}
+
 # ---- Java ----
 
 jars()
@@ -162,11 +174,13 @@ flock --nonblock 9 || { say 'waiting for another run that installs or builds her
 case $purpose in
 	format) only=demo/requirements-format.txt ;;
 	template) only=packaging/lambda/requirements.txt ;;
+	docker) only=docker/requirements.txt ;;
 	*) only= ;;
 esac
 if [ -n "$only" ]; then
 	debian python3-venv
 	python_packages "$only"
+	[ "$purpose" != docker ] || promtool
 	exit
 fi
 

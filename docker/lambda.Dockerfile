@@ -5,6 +5,7 @@
 #
 # For arm64 build with --platform linux/arm64.  The second stage holds the function, the certificates of public
 # authorities (for Secrets Manager) and nothing else.
+# hadolint global ignore=DL3008
 
 FROM debian:12-slim AS build
 # Of Debian 12 the newest, with its security updates.

@@ -21,6 +21,7 @@ import docs as documentation
 import psycopg
 import pytest
 import versions
+import watch
 
 CHECKOUT = Path(__file__).resolve().parents[1]
 sys.path[:0] = [str(CHECKOUT), str(CHECKOUT / "test" / "fuzz")]
@@ -92,7 +93,7 @@ def docs(tally, stack, only):
     for path in sorted([*CHECKOUT.glob("*.md"), *folder.glob("*.md")]):
         broken = documentation.broken_links(path)
         tally.report(f"{path.relative_to(CHECKOUT)}: links lead somewhere", not broken, "\n".join(broken))
-    for what, problem in versions.check():
+    for what, problem in [*versions.check(), *watch.check()]:
         tally.report(what, not problem, problem)
 
 
