@@ -6,6 +6,7 @@
 # VERSION is for trying an upgrade; by default it is META.json's.  The same commit gives the same
 # bytes, wherever it is built with the same packages.
 set -eu
+umask 022
 
 folder=$(mkdir -p "${1:?usage: deb.sh FOLDER [VERSION]}" && cd "$1" && pwd)
 cd "$(dirname "$0")/.."
