@@ -3,7 +3,7 @@
 #	  Builds the Debian packages of HEAD twice (test/same_bytes.sh) and lints them, in a root of Debian 12
 #	  that has what they are built with; installs, tries, upgrades and purges them in one that has nothing.
 #
-# Needs root and mmdebstrap, and takes ten minutes.  Both roots go at the end, unless KEEP_ROOTS is set.
+# Needs root and mmdebstrap, and takes a quarter of an hour.  Both roots go at the end, unless KEEP_ROOTS is set.
 set -eu
 
 POSTGRESQL=15
@@ -36,7 +36,7 @@ inside()
 build_depends()
 {
 	sed -n '/^Build-Depends:/,/^$/p' packaging/debian/control.in |
-		sed -n "s/@POSTGRESQL@/$POSTGRESQL/; s/^ debhelper-compat.*/debhelper/; s/^ *\([^:]*\),$/\1/p"
+		sed -n "s/@POSTGRESQL@/$POSTGRESQL/; s/^ debhelper-compat.*/ debhelper,/; s/^ \(.*\),$/\1/p"
 }
 
 # checkout(name)
