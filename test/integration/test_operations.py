@@ -1,10 +1,8 @@
 """What docs/operations.md promises, as far as no other test shows it."""
 
 import os
-import re
 import subprocess
 import time
-from pathlib import Path
 
 import pytest
 from confluent_kafka.admin import NewPartitions
@@ -12,18 +10,7 @@ from confluent_kafka.admin import NewPartitions
 from ddb import TODAY
 from kafka_feed import PIPELINE, Feed, edition, wait_until
 
-CHECKOUT = Path(__file__).resolve().parents[2]
-OPERATIONS = CHECKOUT / "docs" / "operations.md"
 FULL_SECONDS = edition(0, 60)  # how long the disk stays full
-
-
-def test_alerts_name_metrics_that_exist():
-    alerts = "".join(re.findall(r"^```yaml\n(.*?)^```", OPERATIONS.read_text(), re.MULTILINE | re.DOTALL))
-    named = set(re.findall(r"\b(?:topk|kafka)_[a-z_]+\b", alerts))
-    code = "".join(path.read_text() for folder in ("feeders/kafka", "ddb-sync", "lib/daemon")
-                   for path in (CHECKOUT / folder).glob("*.c"))
-    assert len(named) > 5
-    assert {name for name in named if not re.search(rf'"(# HELP )?{name}["{{ ]', code)} == set()
 
 
 def test_a_restored_database_reads_again_what_came_after_the_backup(feed, postgres):
