@@ -21,9 +21,9 @@ FROM debian:bookworm-slim AS daemon
 RUN apt-get update && apt-get install --yes --no-install-recommends \
 	ca-certificates libcurl4 libjansson4 libmicrohttpd12 libpq5 libssl3 \
 	&& rm -rf /var/lib/apt/lists/* \
-	&& useradd --system --uid 4711 --no-create-home --shell /usr/sbin/nologin topk
+	&& useradd --system --uid 711 --no-create-home --shell /usr/sbin/nologin topk
 COPY --chmod=755 docker/healthy.sh /usr/local/bin/healthy
-USER 4711
+USER 711
 HEALTHCHECK --interval=10s --timeout=3s --start-period=10s CMD ["healthy"]
 
 FROM daemon AS kafka-feeder
@@ -31,7 +31,7 @@ USER 0
 RUN apt-get update && apt-get install --yes --no-install-recommends librdkafka1 libyajl2 \
 	&& rm -rf /var/lib/apt/lists/*
 COPY --from=build /topk/build/topk-kafka-feeder /usr/local/bin/
-USER 4711
+USER 711
 ENV METRICS_ADDR=:9187
 EXPOSE 9187
 ENTRYPOINT ["topk-kafka-feeder"]
@@ -41,7 +41,7 @@ USER 0
 RUN apt-get update && apt-get install --yes --no-install-recommends libexpat1 zlib1g \
 	&& rm -rf /var/lib/apt/lists/*
 COPY --from=build /topk/build/topk-ddb-sync /usr/local/bin/
-USER 4711
+USER 711
 ENV METRICS_ADDR=:9188
 EXPOSE 9188
 ENTRYPOINT ["topk-ddb-sync"]
@@ -52,7 +52,7 @@ RUN apt-get update && apt-get install --yes --no-install-recommends \
 	libexpat1 zlib1g libprotobuf-c1 libnghttp2-14 libhttp-parser2.9 libyajl2 \
 	&& rm -rf /var/lib/apt/lists/*
 COPY --from=build /topk/build/topk-query /usr/local/bin/
-USER 4711
+USER 711
 ENV METRICS_ADDR=:9189 GRPC_ADDR=:50051
 EXPOSE 9189 50051
 ENTRYPOINT ["topk-query"]
