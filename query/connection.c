@@ -216,11 +216,9 @@ void
 connection_ready(Connection *connection, uint32_t events)
 {
 	connection_touch(connection);
-	if (events & EPOLLERR)
-		connection_drop(connection);
-	else if (events & EPOLLIN)
+	if ((events & EPOLLIN) && !(events & EPOLLERR))
 		read_some(connection);
-	else if (events & (EPOLLRDHUP | EPOLLHUP))
+	else if (events & (EPOLLERR | EPOLLRDHUP | EPOLLHUP))
 		connection_drop(connection);
 }
 

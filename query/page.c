@@ -48,8 +48,8 @@ make_etag(const PageFile *file, char etag[2 * ETAG_BYTES + 3])
 	SHA256((const unsigned char *) file->bytes, (size_t) (file->end - file->bytes), digest);
 	*at++ = '"';
 	for (int i = 0; i < ETAG_BYTES; i++)
-		at += sprintf(at, "%02x", digest[i]);
-	strcpy(at, "\"");
+		at += snprintf(at, 3, "%02x", digest[i]);
+	snprintf(at, 2, "\"");
 }
 
 static void

@@ -153,7 +153,7 @@ make_key(FlightKey *key, const RpcEntity *entity, const Range *range, uint64_t o
 static void
 remove_flight(Reads *reads, Flight *flight)
 {
-	HASH_DEL(reads->table, flight);
+	HASH_DEL(reads->table, flight); /* NOLINT(clang-analyzer-core.*): it is in there */
 	if (flight->remembered)
 		DL_DELETE(reads->remembered, flight);
 	reads->bytes -= flight->bytes;

@@ -201,16 +201,19 @@ refuse(Exchange *exchange)
 void
 route_end(Exchange *exchange)
 {
+	const Route *route = exchange->route;
+	bool		 stream = route != NULL && (route->flags & SERVER_STREAM);
+
 	exchange->body_whole = true;
 	timer_stop(&exchange->timer);
-	if (exchange->begun && exchange->route != NULL && !(exchange->route->flags & SERVER_STREAM))
+	if (exchange->begun && route != NULL && !stream)
 		return;
 	if (exchange->refusal != 0)
 		refuse(exchange);
 	else if (exchange->cors && is_preflight(exchange))
 		answer_preflight(exchange);
-	else if (!(exchange->route->flags & SERVER_STREAM))
-		exchange->route->handler(exchange->route->context, exchange);
+	else if (route != NULL && !stream)
+		route->handler(route->context, exchange);
 	else if (exchange->more != NULL)
 		exchange->more(exchange->more_context);
 }

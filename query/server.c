@@ -52,17 +52,19 @@ listen_on(Server *server, const struct addrinfo *address)
 	return true;
 }
 
-/* The port of the first listener: another one than was asked for, if that was 0. */
+/* The port of a listener: another one than was asked for, if that was 0. */
 static int
-port_of(const Server *server)
+port_of(int listener)
 {
 	struct sockaddr_storage address;
 	socklen_t				length = sizeof(address);
+	char					port[ADDRESS_PORT_SIZE];
 
-	if (getsockname(server->listeners[0], (struct sockaddr *) &address, &length) != 0)
+	if (getsockname(listener, (struct sockaddr *) &address, &length) != 0 ||
+		getnameinfo((struct sockaddr *) &address, length, NULL, 0, port, sizeof(port),
+					NI_NUMERICSERV) != 0)
 		return 0;
-	return ntohs(address.ss_family == AF_INET6 ? ((struct sockaddr_in6 *) &address)->sin6_port
-											   : ((struct sockaddr_in *) &address)->sin_port);
+	return (int) strtol(port, NULL, 10);
 }
 
 static bool
@@ -116,7 +118,8 @@ start_listening(Server *server)
 				  LOG_TEXT("hint", "choose another --listen"));
 		return DAEMON_FATAL;
 	}
-	log_info(server->log, "listening", LOG_TEXT("host", host), LOG_INTEGER("port", port_of(server)),
+	log_info(server->log, "listening", LOG_TEXT("host", host),
+			 LOG_INTEGER("port", port_of(server->listeners[0])),
 			 LOG_BOOLEAN("tls", server->tls != NULL),
 			 LOG_BOOLEAN("tokens", server->tokens != NULL));
 	if (strangers)

@@ -281,7 +281,8 @@ append_bytes(MgSummary *summary, MgKey *key, const void *item)
 
 	if (status != MG_OK)
 		return status;
-	memcpy(summary->arena + summary->arena_used, item, length);
+	if (length > 0) /* else there may be no arena yet */
+		memcpy(summary->arena + summary->arena_used, item, length);
 	mg_key_set_offset(key, summary->arena_used);
 	summary->arena_used += length;
 	return MG_OK;
