@@ -3,7 +3,7 @@
 #
 #	docker build --file docker/daemons.Dockerfile --target kafka-feeder --tag topk-kafka-feeder .
 #
-# and likewise ddb-sync and query.  Settings come from the environment: docs/kafka.md, docs/ddb-sync.md.
+# and likewise ddb-sync and query.  Settings come from the environment: docs/kafka.md, docs/ddb-sync.md, docs/query.md.
 # hadolint global ignore=DL3008
 # (Versions are Debian's: a stable release gets security fixes, and a pinned one would go from the archive.)
 

@@ -5,7 +5,6 @@
 #
 # For arm64 build with --platform linux/arm64.  The second stage holds the function, the certificates of public
 # authorities (for Secrets Manager) and nothing else.
-# hadolint global ignore=DL3008
 
 FROM debian:12-slim AS build
 # Of Debian 12 the newest, with its security updates.
@@ -13,7 +12,7 @@ FROM debian:12-slim AS build
 RUN apt-get update && apt-get install --yes --no-install-recommends \
 	gcc libc6-dev make pkg-config dpkg-dev patch perl python3 ca-certificates \
 	librdkafka-dev libjansson-dev libyajl-dev libcurl4-openssl-dev libpq-dev libssl-dev libmicrohttpd-dev uthash-dev \
-	libprotobuf-c-dev protobuf-c-compiler libexpat1-dev zlib1g-dev
+	libprotobuf-c-dev protobuf-c-compiler libexpat1-dev zlib1g-dev libnghttp2-dev libhttp-parser-dev
 COPY . /topk
 RUN make -C /topk lambda.zip
 
