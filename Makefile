@@ -26,6 +26,7 @@ help:
 	@echo 'make check-pg17   the SQL tests on another PostgreSQL (13, 17, 18) in a root of the Debian that has it'
 	@echo 'make check-lambda-zip   build the Lambda function and run it in a root that has nothing else'
 	@echo 'make check-docker    the images'\'' recipes, compose.yml, Prometheus'\'' rules with their tests, and the dashboard, each by its own linter'
+	@echo 'make check-images    the steps of those recipes, in roots of their own instead of an engine, and the daemons started'
 	@echo 'make check-template     cfn-lint on the SAM template of the Lambda function'
 	@echo 'make check-asan   the SQL tests in a server under AddressSanitizer; check-valgrind under valgrind'
 	@echo 'make fuzz         fuzz the parsers and the summary; FUZZ=target, FUZZ_SECONDS=60 or FUZZ_RUNS=n'
@@ -255,6 +256,9 @@ check-docker:
 	@demo/install.sh docker
 	@test/docker.sh
 
+check-images:
+	@test/image_steps.py docker/*.Dockerfile
+
 # ---- unit tests: test/unit/LIBRARY_*_test.c, under the sanitizers ----
 
 SANITIZE = -O1 -fsanitize=address,undefined -fno-sanitize-recover=undefined
@@ -395,6 +399,6 @@ distclean: remove-downloads
 remove-downloads: clean
 	rm -rf build
 
-.PHONY: daemons install-daemons sbom screenshot lambda.zip unit unit-programs replay-programs fuzz fuzz-seeds check-style check-unit check-fuzz check-sql check-docs check-isolation check-integration check-lambda-zip check-template check-asan check-valgrind check-deb check-docker deb dist check-pg13 check-pg17 check-pg18 run-bench remove-downloads
+.PHONY: daemons install-daemons sbom screenshot lambda.zip unit unit-programs replay-programs fuzz fuzz-seeds check-style check-unit check-fuzz check-sql check-docs check-isolation check-integration check-lambda-zip check-template check-asan check-valgrind check-deb check-docker check-images deb dist check-pg13 check-pg17 check-pg18 run-bench remove-downloads
 
 endif

@@ -67,7 +67,8 @@ class Recipe:
             if instruction == "FROM":
                 stage = self.begin(*re.fullmatch(r"(\S+)(?: AS (\S+))?", rest).groups())
             elif instruction == "RUN":
-                stage.run(["sh", "-ec", rest], check=True, stdout=subprocess.DEVNULL)
+                if status := stage.run(["sh", "-ec", rest], stdout=subprocess.DEVNULL).returncode:
+                    sys.exit(f"not ok  {self.path.name}: {rest}: status {status}")
             elif instruction == "COPY":
                 self.copy(stage, rest)
             elif instruction == "ENV":
