@@ -24,7 +24,7 @@ source=$work/topk-$version
 
 git archive --format=tar.gz --prefix="topk-$version/" --output="$work/topk_$version.orig.tar.gz" HEAD
 tar --extract --gzip --file="$work/topk_$version.orig.tar.gz" --directory="$work"
-cp -R packaging/debian "$source/debian"
+cp -R "$source/packaging/debian" "$source/debian"
 cd "$source/debian"
 sed "s/@POSTGRESQL@/$postgresql/g" control.in >control
 sed -i "s/@POSTGRESQL@/$postgresql/g" rules
