@@ -56,8 +56,8 @@ text_of(const json_t *object, const char *name)
 static DaemonStatus
 look(Creation *creation, bool *active)
 {
-	json_t		 *request = json_pack("{s:s}", "TableName", creation->parts->config->dynamodb.table);
-	json_t		 *answer;
+	json_t *request = json_pack("{s:s}", "TableName", creation->parts->config->dynamodb.table);
+	json_t *answer;
 	const json_t *table;
 	DaemonStatus  status =
 		call(creation, "DescribeTable", request, "ResourceNotFoundException", &answer);

@@ -128,9 +128,9 @@ static DaemonStatus
 import_page(Import *import, json_t **start)
 {
 	const SyncParts *parts = import->parts;
-	json_t			*request = json_pack("{s:s, s:b, s:O*}", "TableName", parts->config->dynamodb.table,
-										 "ConsistentRead", 1, "ExclusiveStartKey", *start);
-	json_t			*answer;
+	json_t		*request = json_pack("{s:s, s:b, s:O*}", "TableName", parts->config->dynamodb.table,
+									 "ConsistentRead", 1, "ExclusiveStartKey", *start);
+	json_t		*answer;
 	DaemonStatus status = dynamodb_call(parts->dynamodb, &import->dynamodb_backoff, parts->signals,
 										parts->log, "Scan", request, NULL, &answer);
 

@@ -59,8 +59,8 @@ run(const Config *config, const Log *log)
 		exit_status = DAEMON_EXIT_CONFIGURATION;
 		goto done;
 	}
-	if (credentials_open(dynamodb_settings.program, config->dynamodb.region, log, &parts.credentials) !=
-			DAEMON_OK ||
+	if (credentials_open(dynamodb_settings.program, config->dynamodb.region, log,
+						 &parts.credentials) != DAEMON_OK ||
 		dynamodb_open(&dynamodb_settings, parts.credentials, log, &parts.dynamodb) != DAEMON_OK ||
 		metrics_open(log, config->common.metrics_address, STALL_SECONDS, &parts.metrics) !=
 			DAEMON_OK)
@@ -68,7 +68,8 @@ run(const Config *config, const Log *log)
 
 	log_info(log, "started", LOG_TEXT("version", TOPK_VERSION),
 			 LOG_TEXT("pipeline", config->pipeline), LOG_TEXT("table", config->dynamodb.table),
-			 LOG_TEXT("region", config->dynamodb.region), LOG_TEXT("endpoint", config->dynamodb.endpoint));
+			 LOG_TEXT("region", config->dynamodb.region),
+			 LOG_TEXT("endpoint", config->dynamodb.endpoint));
 	if (run_mode(&parts) == DAEMON_OK)
 		exit_status = DAEMON_EXIT_OK;
 	log_info(log, "stopped", LOG_INTEGER("status", exit_status));

@@ -147,14 +147,17 @@ find_protocol(Connection *connection)
 		connection_drop(connection);
 }
 
-/* Hand what has come to the protocol, as far as it takes it. */
+/*
+ * Hand what has come to the protocol, as far as it takes it, and no more while answers wait for a client
+ * that may not be reading them.
+ */
 static void
 process(Connection *connection)
 {
 	if (connection->protocol == NULL && connection->in.length > 0)
 		find_protocol(connection);
-	while (connection->protocol != NULL && connection->in.length > 0 && !connection->closing &&
-		   !connection->gone)
+	while (connection->protocol != NULL && connection->in.length > 0 &&
+		   connection->out.length < FILL_BYTES && !connection->closing && !connection->gone)
 	{
 		ssize_t taken = connection->protocol->receive(connection, buffer_bytes(&connection->in),
 													  connection->in.length);

@@ -160,7 +160,7 @@ def test_a_client_that_does_not_read(start, put_wide):
         for _ in range(200):
             greedy.sendall(request)
     assert ask(query)[0] == 200
-    assert resident(query) < 64 << 20
+    assert resident(query) < 32 << 20
     greedy.close()
 
 
