@@ -139,14 +139,14 @@ def test_a_client_that_sends_slowly_is_left(start):
     started = time.monotonic()
     with pytest.raises(ConnectionError):
         slow.sendall(b"POST / HTTP/1.1\r\n")
-        while time.monotonic() - started < 15:
+        while time.monotonic() - started < 25:
             slow.sendall(b"x: y\r\n")
             try:
                 if slow.recv(100) == b"":
                     raise ConnectionResetError
             except TimeoutError:
                 pass
-    assert 8 < time.monotonic() - started < 14
+    assert 8 < time.monotonic() - started < 20
 
 
 def test_a_client_that_does_not_read(start, put_wide):
