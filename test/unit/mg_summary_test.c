@@ -5,6 +5,7 @@
 #include "mg/mg.h"
 #include "tap.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -87,6 +88,29 @@ test_refusals(void)
 	   "a total past 2^63-1 is refused, nothing changes");
 	ok(add(summary, "a", INT64_MAX - 1) == MG_OK && mg_total(summary) == INT64_MAX,
 	   "2^63-1 itself is reached");
+	mg_free(summary);
+}
+
+/* Without a total, as after Murmur's bytes, each count is bounded by itself: of few items, and of many. */
+static void
+test_no_count_wraps(int others)
+{
+	static const unsigned char empty[8] = {32};
+	MgSummary				  *summary;
+	char					   item[16];
+
+	if (mg_murmur_decode(&mg_malloc_allocator, empty, sizeof(empty), &summary, NULL) != MG_OK)
+		abort();
+	for (int i = 0; i < others; i++)
+	{
+		snprintf(item, sizeof(item), "item-%d", i);
+		add(summary, item, 1);
+	}
+	ok(add(summary, "a", INT64_MAX - 1) == MG_OK && add(summary, "a", 1) == MG_OK &&
+		   bounds(summary, "a").lower == INT64_MAX,
+	   "without a total a count reaches 2^63-1, beside %d others", others);
+	ok(add(summary, "a", 1) == MG_COUNT_OVERFLOW && bounds(summary, "a").lower == INT64_MAX,
+	   "and not more, beside %d others", others);
 	mg_free(summary);
 }
 
@@ -275,6 +299,8 @@ main(void)
 {
 	test_exact();
 	test_refusals();
+	test_no_count_wraps(0);
+	test_no_count_wraps(500);
 	test_cut();
 	test_purge_keeps_the_heavy();
 	test_merge();

@@ -1,0 +1,108 @@
+#!/usr/bin/env python3
+"""Breaks what is promised, one promise at a time, in a copy of the checkout, and sees whether the tests notice.
+
+    build/venv/bin/python test/mutations.py [PATTERN]
+
+Ends with 0 if every break is caught.  After a change of these lines the text to
+be found here has to follow them.
+"""
+
+import fnmatch
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+from typing import NamedTuple
+
+CHECKOUT = Path(__file__).resolve().parents[1]
+COPY = CHECKOUT / "build" / "mutations"
+
+
+class Break(NamedTuple):
+    promise: str
+    path: str
+    text: str
+    instead: str
+    suites: str  # of test/run.py, with the tests that are to notice
+
+
+PIPELINE = "extension/topk_pipeline--1.0.sql"
+BREAKS = [
+    Break("(k + 1) * E <= N", "lib/mg/mg_purge.c", "return kept <= credit;", "return true;", "unit --only *property*"),
+    Break("a merged upper bound covers what the other side dropped", "lib/mg/mg_summary.c", "summary->error += error;", ";",
+          "unit --only mg_*"),
+    Break("a count never wraps", "lib/mg/mg_summary.c", "if (weight > INT64_MAX - summary->lowers[i])", "if (weight < 0)",
+          "unit --only mg_*"),
+    Break("stored bytes are canonical", "lib/mg/mg_codec.c", '*problem = "items are not in order";', "continue;", "unit --only mg_*"),
+    Break("a position moves only from where the batch began", PIPELINE,
+          "AND s.shard = move.shard AND s.position = move.expected;", "AND s.shard = move.shard;", "sql --only pipeline_ingest"),
+    Break("an id counts once", PIPELINE, "array_agg(o.id IS NULL OR a.id IS NOT NULL ORDER BY o.place)",
+          "array_agg(true ORDER BY o.place)", "sql --only pipeline_records"),
+    Break("writers do not wait for each other", PIPELINE,
+          "ORDER BY slot_id LIMIT 1\n\t\t\t\t\t\t\tFOR UPDATE SKIP LOCKED) AS s ON true;",
+          "ORDER BY slot_id LIMIT 1\n\t\t\t\t\t\t\tFOR UPDATE) AS s ON true;", "isolation"),
+    Break("a rejected record says why", PIPELINE, "r.shard, r.position::numeric, r.event_time, r.reason, r.detail,",
+          "r.shard, r.position::numeric, r.event_time, r.reason, '',", "sql --only pipeline_*"),
+    Break("a row never goes back", "ddb-sync/item.c", "attribute_not_exists(ver) OR ver < :ver", "attribute_not_exists(ver) OR ver <> :ver",
+          "integration --only never_wrong"),
+    Break("what was not counted is given back to Lambda", "feeders/lambda/answer.c", "complete && i < count; i++)", "complete && i < 0; i++)",
+          "unit integration --only lambda"),
+    Break("a fresh read is fresh", "query/reads.c", "uint64_t own = request->fresh ? ++reads->requests : 0;", "uint64_t own = 0;",
+          "integration --only query_answers"),
+    Break("expired rows are not served", "query/store_dynamodb.c", "&& ttl <= time(NULL)))", "&& ttl < 0))", "integration --only query_answers"),
+    Break("a token is needed", "query/route.c", "!tokens_admit(server->tokens", "false && !tokens_admit(server->tokens",
+          "integration --only query_access"),
+]
+
+
+def run(command, **options):
+    return subprocess.run(command, cwd=COPY, shell=True, capture_output=True, text=True, **options)
+
+
+def copy_checkout():
+    shutil.rmtree(COPY, ignore_errors=True)
+    (COPY / "build").mkdir(parents=True)
+    subprocess.run(f"git ls-files -z | tar --create --null --files-from=- | tar --extract --no-same-owner --directory={COPY}",
+                   shell=True, check=True, cwd=CHECKOUT)
+    for part in ("venv", "jars", "server-dev"):
+        if (CHECKOUT / "build" / part).exists():
+            os.symlink(CHECKOUT / "build" / part, COPY / "build" / part)
+
+
+def build():
+    built = run("make --silent --jobs=$(nproc) all daemons unit-programs replay-programs")
+    if built.returncode != 0:
+        sys.exit(built.stderr[-3000:])
+
+
+def caught(change):
+    """Do the tests fail with it?"""
+    path = COPY / change.path
+    text = path.read_text()
+    if text.count(change.text) != 1:
+        sys.exit(f"{change.path} has {text.count(change.text)} times what is to be broken: {change.text}")
+    path.write_text(text.replace(change.text, change.instead))
+    try:
+        build()
+        done = run(f"build/venv/bin/python test/run.py {change.suites.replace('*', chr(92) + '*')}")
+        return done.returncode != 0 and not done.stdout.rstrip().endswith("0 passed, 0 failed")
+    finally:
+        path.write_text(text)
+        os.utime(path)
+
+
+def main(pattern="*"):
+    copy_checkout()
+    build()
+    missed = 0
+    for change in BREAKS:
+        if fnmatch.fnmatch(change.promise, f"*{pattern}*"):
+            noticed = caught(change)
+            missed += not noticed
+            print(f"{'caught' if noticed else 'MISSED'}  {change.promise}  ({change.path}: {change.suites})", flush=True)
+    return missed > 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(*sys.argv[1:]))
