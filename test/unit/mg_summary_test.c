@@ -97,7 +97,7 @@ test_no_count_wraps(int others)
 {
 	static const unsigned char empty[8] = {32};
 	MgSummary				  *summary;
-	char					   item[16];
+	char					   item[24];
 
 	if (mg_murmur_decode(&mg_malloc_allocator, empty, sizeof(empty), &summary, NULL) != MG_OK)
 		abort();
