@@ -304,6 +304,12 @@ exchange_body_whole(const Exchange *exchange)
 /* ---- the answer ---- */
 
 bool
+exchange_sends_body(const Exchange *exchange)
+{
+	return strcmp(exchange_method(exchange), "HEAD") != 0;
+}
+
+bool
 exchange_has_trailers(const Exchange *exchange)
 {
 	return exchange->carrier->trailers;
@@ -351,6 +357,8 @@ exchange_begin(Exchange *exchange, int status, const ExchangeHeader *headers)
 bool
 exchange_send(Exchange *exchange, const void *bytes, size_t length)
 {
+	if (!exchange_sends_body(exchange))
+		return true;
 	if (exchange->carrier->waiting(exchange) + length > EXCHANGE_BACKLOG &&
 		exchange->carrier->waiting(exchange) > 0)
 		return false;
@@ -377,7 +385,7 @@ exchange_respond(Exchange *exchange, int status, const ExchangeHeader *headers, 
 				 size_t length)
 {
 	begin(exchange, status, headers, (int64_t) length);
-	if (length > 0 && strcmp(exchange_method(exchange), "HEAD") != 0)
+	if (length > 0 && exchange_sends_body(exchange))
 		exchange->carrier->send(exchange, body, length);
 	exchange_end(exchange, NULL);
 }

@@ -85,6 +85,9 @@ extern void exchange_add_header(Exchange *exchange, const char *name, size_t nam
 extern void exchange_set_target(Exchange *exchange, const char *method, const char *target,
 								size_t target_length);
 
+/* An answer to HEAD has no body, however much of one is sent. */
+extern bool exchange_sends_body(const Exchange *exchange);
+
 /* It will be answered with this; the first one counts. */
 extern void exchange_refuse(Exchange *exchange, int status, const char *message);
 

@@ -284,7 +284,7 @@ carrier_end(Exchange *exchange, const ExchangeHeader *trailers)
 	Http1	   *http1 = connection->state;
 
 	(void) trailers;
-	if (exchange->chunked)
+	if (exchange->chunked && exchange_sends_body(exchange))
 		buffer_append_text(&connection->out, "0\r\n\r\n");
 	http1->exchange = NULL;
 	exchange_free(exchange);

@@ -180,20 +180,29 @@ free_stream(void *context)
 	free(stream);
 }
 
+static const ExchangeHeader stream_headers[] = {{"content-type", "text/event-stream"},
+												{"cache-control", "no-store"},
+												{"x-accel-buffering", "no"},
+												{NULL, NULL}};
+
+/* HEAD wants no more than what a stream begins with. */
+static void
+answer_head(Exchange *exchange)
+{
+	exchange_begin(exchange, 200, stream_headers);
+	exchange_end(exchange, NULL);
+}
+
 static void
 begin_stream(Live *live, Exchange *exchange, Topic *topic, Stream *stream)
 {
-	static const ExchangeHeader headers[] = {{"content-type", "text/event-stream"},
-											 {"cache-control", "no-store"},
-											 {"x-accel-buffering", "no"},
-											 {NULL, NULL}};
-	static const char			retry[] = "retry: 1000\n\n";
+	static const char retry[] = "retry: 1000\n\n";
 
 	*stream = (Stream) {.topic = topic, .exchange = exchange};
 	DL_APPEND(topic->streams, stream);
 	metric_set(live->gauge, (double) ++live->streams);
 	exchange_on_closed(exchange, free_stream, stream);
-	exchange_begin(exchange, 200, headers);
+	exchange_begin(exchange, 200, stream_headers);
 	exchange_send(exchange, retry, sizeof(retry) - 1);
 	if (topic->event != NULL)
 		send_event(stream);
@@ -218,6 +227,8 @@ live_follow(void *context, Exchange *exchange)
 		top_refuse(exchange, code, wrong);
 	else if (live->draining)
 		top_refuse(exchange, RPC_UNAVAILABLE, "the service is about to end");
+	else if (strcmp(exchange_method(exchange), "HEAD") == 0)
+		answer_head(exchange);
 	else if (live->streams >= live->streams_max)
 		top_refuse(exchange, RPC_RESOURCE_EXHAUSTED,
 				   "there are too many live streams, try again later");

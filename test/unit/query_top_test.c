@@ -54,6 +54,7 @@ static Store store = {.begin = begin, .name = "test"};
 struct Exchange
 {
 	const char *parameters[10]; /* name, value, ...; NULL */
+	const char *method;			/* NULL: GET */
 	int			status;
 	char		body[100000];
 	bool		ended;
@@ -61,6 +62,12 @@ struct Exchange
 	void (*closed)(void *context);
 	void *context;
 };
+
+const char *
+exchange_method(const Exchange *exchange)
+{
+	return exchange->method != NULL ? exchange->method : "GET";
+}
 
 const char *
 exchange_parameter(Exchange *exchange, const char *name)
@@ -199,6 +206,12 @@ test_live(void)
 	ok(asked == 2 && has(&other, "event: top\n"), "but for another question");
 	live_follow(live, &third);
 	ok(third.status == 429 && has(&third, "resource_exhausted"), "there are only so many");
+
+	third = EXCHANGE("days", "7");
+	third.method = "HEAD";
+	live_follow(live, &third);
+	ok(third.status == 200 && third.ended && third.body[0] == '\0',
+	   "HEAD is answered, however many there are, and follows nothing");
 
 	first.body[0] = second.body[0] = '\0';
 	tick(live);
