@@ -282,6 +282,8 @@ build/unit/query_answers_test: build/sanitized/query/answers.o
 build/unit/query_top_test: $(addprefix build/sanitized/query/,top.o live.o top_question.o)
 build/unit/query_http_test: $(addprefix build/sanitized/query/,server.o connection.o exchange.o http1.o http2.o route.o timer.o tls.o tokens.o buffer.o)
 build/unit/query_message_test: $(addprefix build/sanitized/query/,rpc_message.o buffer.o) $(call query_messages,sanitized)
+build/unit/query_rpc_test: $(addprefix build/sanitized/query/,buffer.o connection.o exchange.o gunzip.o http1.o http2.o route.o server.o \
+	timer.o tls.o tokens.o rpc.o rpc_connect.o rpc_grpc.o rpc_health.o rpc_message.o rpc_reflection.o) $(call query_messages,sanitized)
 $(filter build/unit/daemon_%,$(UNIT_PROGRAMS)): $(call objects,sanitized,lib/daemon)
 $(filter build/unit/lambda_%,$(UNIT_PROGRAMS)): $(LAMBDA_TESTED:%.c=build/sanitized/%.o) build/sanitized/feeders/lambda/kpl.pb-c.o $(call objects,sanitized,lib/feed lib/daemon lib/mg)
 $(filter build/unit/feed_%,$(UNIT_PROGRAMS)): $(call objects,sanitized,lib/feed lib/mg)

@@ -74,6 +74,8 @@ exchange_refuse(Exchange *exchange, int status, const char *message)
 	exchange->refusal_message = message;
 	exchange->connection->server->body_bytes -= exchange->body.length;
 	buffer_free(&exchange->body);
+	if (exchange->begun)
+		exchange->carrier->abort(exchange);
 }
 
 /* ---- the head of the request ---- */
@@ -357,14 +359,21 @@ exchange_begin(Exchange *exchange, int status, const ExchangeHeader *headers)
 bool
 exchange_send(Exchange *exchange, const void *bytes, size_t length)
 {
-	if (!exchange_sends_body(exchange))
-		return true;
-	if (exchange->carrier->waiting(exchange) + length > EXCHANGE_BACKLOG &&
-		exchange->carrier->waiting(exchange) > 0)
+	size_t waiting = exchange->carrier->waiting(exchange);
+
+	if (waiting > 0 && waiting + length > EXCHANGE_BACKLOG && exchange_sends_body(exchange))
 		return false;
+	exchange_push(exchange, bytes, length);
+	return true;
+}
+
+void
+exchange_push(Exchange *exchange, const void *bytes, size_t length)
+{
+	if (!exchange_sends_body(exchange))
+		return;
 	exchange->carrier->send(exchange, bytes, length);
 	connection_touch(exchange->connection);
-	return true;
 }
 
 void

@@ -66,12 +66,14 @@ extern void exchange_respond(Exchange *exchange, int status, const ExchangeHeade
 /*
  * An answer in pieces, for streams.  exchange_send answers false, and sends nothing, while more than
  * EXCHANGE_BACKLOG bytes wait for a client that does not read: drop or coalesce.
+ * exchange_push sends however much waits: the one message of an answer, and its end.
  * Trailers (gRPC) may be NULL; over HTTP/1.1 they are left out.
  */
 #define EXCHANGE_BACKLOG (256 * 1024)
 
 extern void exchange_begin(Exchange *exchange, int status, const ExchangeHeader *headers);
 extern bool exchange_send(Exchange *exchange, const void *bytes, size_t length);
+extern void exchange_push(Exchange *exchange, const void *bytes, size_t length);
 extern void exchange_end(Exchange *exchange, const ExchangeHeader *trailers);
 
 /* Call closed(context) if the client goes away before the answer ends; once, NULL takes it back. */

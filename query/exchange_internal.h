@@ -88,7 +88,7 @@ extern void exchange_set_target(Exchange *exchange, const char *method, const ch
 /* An answer to HEAD has no body, however much of one is sent. */
 extern bool exchange_sends_body(const Exchange *exchange);
 
-/* It will be answered with this; the first one counts. */
+/* It will be answered with this, or is given up if an answer has begun; the first one counts. */
 extern void exchange_refuse(Exchange *exchange, int status, const char *message);
 
 #endif /* QUERY_EXCHANGE_INTERNAL_H */

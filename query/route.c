@@ -206,7 +206,7 @@ route_end(Exchange *exchange)
 
 	exchange->body_whole = true;
 	timer_stop(&exchange->timer);
-	if (exchange->begun && route != NULL && !stream)
+	if (exchange->begun && (!stream || exchange->refusal != 0))
 		return;
 	if (exchange->refusal != 0)
 		refuse(exchange);

@@ -229,34 +229,38 @@ grpc_begin(Exchange *exchange)
 	exchange_begin(exchange, 200, headers);
 }
 
-static bool
-send_frame(Exchange *exchange, unsigned char flags, const void *bytes, size_t length)
+/* A frame as this client is to get it; without memory it has failed. */
+static Buffer
+make_frame(const Exchange *exchange, unsigned char flags, const void *bytes, size_t length)
 {
 	uint32_t size = htonl((uint32_t) length);
 	Buffer	 frame = {0};
+	Buffer	 encoded = {0};
 	char	*text;
-	bool	 sent = false;
 
 	buffer_append(&frame, &flags, 1);
 	buffer_append(&frame, &size, sizeof(size));
 	buffer_append(&frame, bytes, length);
-	if (frame.failed)
-		return false;
-	if (!is_text(exchange))
-		sent = exchange_send(exchange, buffer_bytes(&frame), frame.length);
-	else if ((text = base64_encode(buffer_bytes(&frame), frame.length)) != NULL)
-	{
-		sent = exchange_send(exchange, text, strlen(text));
-		free(text);
-	}
+	if (frame.failed || !is_text(exchange))
+		return frame;
+	text = base64_encode(buffer_bytes(&frame), frame.length);
+	if (text != NULL)
+		buffer_append_text(&encoded, text);
+	else
+		encoded.failed = true;
+	free(text);
 	buffer_free(&frame);
-	return sent;
+	return encoded;
 }
 
 bool
 grpc_send(Exchange *exchange, const void *bytes, size_t length)
 {
-	return send_frame(exchange, 0, bytes, length);
+	Buffer frame = make_frame(exchange, 0, bytes, length);
+	bool   sent = !frame.failed && exchange_send(exchange, buffer_bytes(&frame), frame.length);
+
+	buffer_free(&frame);
+	return sent;
 }
 
 /* gRPC-Web's trailers are the last frame of the body. */
@@ -264,12 +268,16 @@ static void
 end_web(Exchange *exchange, int code, const char *encoded)
 {
 	Buffer trailers = {0};
+	Buffer frame;
 
 	buffer_printf(&trailers, "grpc-status: %d\r\n", code);
 	if (*encoded != '\0')
 		buffer_printf(&trailers, "grpc-message: %s\r\n", encoded);
-	send_frame(exchange, FRAME_TRAILERS, buffer_bytes(&trailers), trailers.length);
+	frame = make_frame(exchange, FRAME_TRAILERS, buffer_bytes(&trailers), trailers.length);
+	if (!frame.failed)
+		exchange_push(exchange, buffer_bytes(&frame), frame.length);
 	exchange_end(exchange, NULL);
+	buffer_free(&frame);
 	buffer_free(&trailers);
 }
 
@@ -320,15 +328,19 @@ answer(RpcTask *task, const RpcValue *values)
 {
 	Exchange *exchange = task->exchange;
 	Buffer	  body = {0};
+	Buffer	  frame = {0};
 
 	rpc_answer_encode(task->method, RPC_PROTO, values, task->call.count, &body);
-	if (body.failed)
+	if (!body.failed)
+		frame = make_frame(exchange, 0, buffer_bytes(&body), body.length);
+	if (body.failed || frame.failed)
 		grpc_fail(exchange, RPC_RESOURCE_EXHAUSTED, "out of memory");
 	else
 	{
 		grpc_begin(exchange);
-		grpc_send(exchange, buffer_bytes(&body), body.length);
+		exchange_push(exchange, buffer_bytes(&frame), frame.length);
 		grpc_end(exchange, GRPC_OK, "");
 	}
+	buffer_free(&frame);
 	buffer_free(&body);
 }

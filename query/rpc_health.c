@@ -37,14 +37,15 @@ status_now(const Health *health, bool known)
 							 : GRPC__HEALTH__V1__HEALTH_CHECK_RESPONSE__SERVING_STATUS__NOT_SERVING;
 }
 
-static void
+static bool
 send_status(Exchange *exchange, ServingStatus status)
 {
 	Grpc__Health__V1__HealthCheckResponse response = GRPC__HEALTH__V1__HEALTH_CHECK_RESPONSE__INIT;
 	uint8_t								  packed[16];
 
 	response.status = status;
-	grpc_send(exchange, packed, grpc__health__v1__health_check_response__pack(&response, packed));
+	return grpc_send(exchange, packed,
+					 grpc__health__v1__health_check_response__pack(&response, packed));
 }
 
 /* Which service is asked for: known tells whether it is one of ours, or "" for all.  False, answered, for no message. */
@@ -101,9 +102,8 @@ look(void *context)
 	Watch		 *watch = context;
 	ServingStatus status = status_now(watch->health, watch->known);
 
-	if (status != watch->said)
-		send_status(watch->exchange, status);
-	watch->said = status;
+	if (status != watch->said && send_status(watch->exchange, status))
+		watch->said = status;
 	timer_set(server_timers(watch->health->server), &watch->timer, clock_milliseconds() + WATCH_MS);
 }
 

@@ -86,13 +86,14 @@ find_by_symbol(const ProtobufCBinaryData *symbol)
 	return NULL;
 }
 
-/* ---- responses ---- */
+/* ---- responses: false if the client does not read them ---- */
 
-static void
+static bool
 send_response(Exchange *exchange, Response *response, Request *request)
 {
 	size_t	 size;
 	uint8_t *packed;
+	bool	 sent = false;
 
 	response->original_request = request;
 	size = grpc__reflection__v1__server_reflection_response__get_packed_size(response);
@@ -100,12 +101,13 @@ send_response(Exchange *exchange, Response *response, Request *request)
 	if (packed != NULL)
 	{
 		grpc__reflection__v1__server_reflection_response__pack(response, packed);
-		grpc_send(exchange, packed, size);
+		sent = grpc_send(exchange, packed, size);
 	}
 	free(packed);
+	return sent;
 }
 
-static void
+static bool
 send_services(Exchange *exchange, Request *request)
 {
 	Grpc__Reflection__V1__ListServiceResponse list =
@@ -125,10 +127,10 @@ send_services(Exchange *exchange, Request *request)
 	list.service = pointers;
 	response.message_response_case = RESPONSE(LIST_SERVICES_RESPONSE);
 	response.list_services_response = &list;
-	send_response(exchange, &response, request);
+	return send_response(exchange, &response, request);
 }
 
-static void
+static bool
 send_error(Exchange *exchange, Request *request, RpcCode code, const char *message)
 {
 	Grpc__Reflection__V1__ErrorResponse error = GRPC__REFLECTION__V1__ERROR_RESPONSE__INIT;
@@ -139,10 +141,10 @@ send_error(Exchange *exchange, Request *request, RpcCode code, const char *messa
 	error.error_message.len = strlen(message);
 	response.message_response_case = RESPONSE(ERROR_RESPONSE);
 	response.error_response = &error;
-	send_response(exchange, &response, request);
+	return send_response(exchange, &response, request);
 }
 
-static void
+static bool
 send_file(Exchange *exchange, Request *request, const ProtoFile *file)
 {
 	Grpc__Reflection__V1__FileDescriptorResponse found =
@@ -151,38 +153,31 @@ send_file(Exchange *exchange, Request *request, const ProtoFile *file)
 	ProtobufCBinaryData descriptor;
 
 	if (file == NULL)
-	{
-		send_error(exchange, request, RPC_NOT_FOUND, "there is no such file or symbol");
-		return;
-	}
+		return send_error(exchange, request, RPC_NOT_FOUND, "there is no such file or symbol");
 	descriptor = descriptor_of(file);
 	found.n_file_descriptor_proto = 1;
 	found.file_descriptor_proto = &descriptor;
 	response.message_response_case = RESPONSE(FILE_DESCRIPTOR_RESPONSE);
 	response.file_descriptor_response = &found;
-	send_response(exchange, &response, request);
+	return send_response(exchange, &response, request);
 }
 
-static void
+static bool
 answer_request(Exchange *exchange, Request *request)
 {
 	switch (request->message_request_case)
 	{
 		case REQUEST(LIST_SERVICES):
-			send_services(exchange, request);
-			break;
+			return send_services(exchange, request);
 		case REQUEST(FILE_BY_FILENAME):
-			send_file(exchange, request, find_by_name(&request->file_by_filename));
-			break;
+			return send_file(exchange, request, find_by_name(&request->file_by_filename));
 		case REQUEST(FILE_CONTAINING_SYMBOL):
-			send_file(exchange, request, find_by_symbol(&request->file_containing_symbol));
-			break;
+			return send_file(exchange, request, find_by_symbol(&request->file_containing_symbol));
 		case REQUEST(FILE_CONTAINING_EXTENSION):
 		case REQUEST(ALL_EXTENSION_NUMBERS_OF_TYPE):
-			send_error(exchange, request, RPC_NOT_FOUND, "there are no extensions");
-			break;
+			return send_error(exchange, request, RPC_NOT_FOUND, "there are no extensions");
 		default:
-			send_error(exchange, request, RPC_INVALID_ARGUMENT, "nothing is asked for");
+			return send_error(exchange, request, RPC_INVALID_ARGUMENT, "nothing is asked for");
 	}
 }
 
@@ -200,6 +195,7 @@ take_requests(void *context)
 		size_t				 length;
 		const unsigned char *bytes = exchange_body(exchange, &length);
 		Request				*request;
+		bool				 answered;
 
 		if (!grpc_find_message(bytes, length, &message))
 			break;
@@ -215,8 +211,13 @@ take_requests(void *context)
 			grpc_end(exchange, RPC_INVALID_ARGUMENT, "the message is not valid protobuf");
 			return;
 		}
-		answer_request(exchange, request);
+		answered = answer_request(exchange, request);
 		grpc__reflection__v1__server_reflection_request__free_unpacked(request, NULL);
+		if (!answered)
+		{
+			grpc_end(exchange, RPC_RESOURCE_EXHAUSTED, "answers wait for who does not read them");
+			return;
+		}
 		exchange_consume(exchange, message.framed);
 	}
 	if (exchange_body_whole(exchange))
