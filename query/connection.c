@@ -252,6 +252,9 @@ write_some(Connection *connection, bool *blocked)
 static bool
 send_all(Connection *connection, bool *blocked)
 {
+	bool
+		full; /* requests and answers wait for room, and nobody else will call when there is some */
+
 	do
 	{
 		process(connection);
@@ -259,9 +262,10 @@ send_all(Connection *connection, bool *blocked)
 			connection->protocol->fill(connection);
 		if (connection->out.failed || connection->gone)
 			return false;
+		full = connection->out.length >= FILL_BYTES;
 		if (connection->out.length > 0 && !write_some(connection, blocked))
 			return false;
-	} while (connection->out.length > 0 && !*blocked);
+	} while ((connection->out.length > 0 || full) && !*blocked);
 	return true;
 }
 

@@ -108,6 +108,15 @@ def test_all_calls(query, methods, name):
 
 
 @pytest.mark.parametrize("name", CLIENTS)
+def test_a_long_answer_comes_whole(sync, query, methods, name):
+    """Half a megabyte: more than may wait in a stream for a client that does not read."""
+    put(sync, "long", 0, {f"item {number:032}": number + 1 for number in range(32)})
+    many = methods["GetWindowMany"]
+    answer = CLIENTS[name](f"127.0.0.1:{query.port}").call(many, many.request(entities=["long"] * 400))
+    assert [len(value.data) for value in answer.values] == [8 + 32 * (12 + 37)] * 400
+
+
+@pytest.mark.parametrize("name", CLIENTS)
 def test_a_fault_of_the_caller(query, methods, name):
     client = CLIENTS[name](f"127.0.0.1:{query.port}")
     with pytest.raises((grpc.RpcError, ConnectError)) as refusal:
