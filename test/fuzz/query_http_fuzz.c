@@ -89,13 +89,14 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 											.request_read_ms = 10000,
 											.idle_ms = 10000,
 											.write_stall_ms = 10000};
-	static const RpcSettings	rpc_settings = {.entities_max = 20, .timeout_ms = 2000};
-	static const Store			store = {.up = true};
-	static Answers				answers;
-	static Server			   *server;
-	static RpcServer		   *rpc;
-	Connection				   *connection;
-	size_t						step;
+	static const RpcSettings	rpc_settings = {
+		   .entities_max = 20, .body_max = 2000, .timeout_ms = 2000};
+	static const Store store = {.up = true};
+	static Answers	   answers;
+	static Server	  *server;
+	static RpcServer  *rpc;
+	Connection		  *connection;
+	size_t			   step;
 
 	if (server == NULL)
 	{
