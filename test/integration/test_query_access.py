@@ -121,6 +121,7 @@ def test_how_much(start):
     assert ask(query, path=SERVICE + "GetWindowMany", body=b'{"entities":["a","b","c"]}')[0] == 200
     assert ask(query, path=SERVICE + "GetWindowMany", body=b'{"entities":["a","b","c","d"]}')[0] == 400
 
+    assert eventually(lambda: query.metric("topk_query_connections ") == 0)  # those before have gone
     held = [socket.create_connection(("127.0.0.1", query.port)) for _ in range(4)]
     assert eventually(lambda: query.metric("topk_query_connections ") == 4)
     with pytest.raises((ConnectionError, http.client.HTTPException)):
