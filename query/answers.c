@@ -196,13 +196,13 @@ fail_overdue(Answers *answers, int64_t now)
 {
 	Call *call;
 
-	DL_FOREACH(answers->calls, call)
-	if (call->rpc->deadline <= now)
-	{
-		rpc_fail(call->rpc, RPC_DEADLINE_EXCEEDED, "the answer did not come in time");
-		end_call(call);
-		return true;
-	}
+	DL_FOREACH (answers->calls, call)
+		if (call->rpc->deadline <= now)
+		{
+			rpc_fail(call->rpc, RPC_DEADLINE_EXCEEDED, "the answer did not come in time");
+			end_call(call);
+			return true;
+		}
 	return false;
 }
 
@@ -212,9 +212,9 @@ find_deadline(const Answers *answers)
 	int64_t		earliest = -1;
 	const Call *call;
 
-	DL_FOREACH(answers->calls, call)
-	if (earliest < 0 || call->rpc->deadline < earliest)
-		earliest = call->rpc->deadline;
+	DL_FOREACH (answers->calls, call)
+		if (earliest < 0 || call->rpc->deadline < earliest)
+			earliest = call->rpc->deadline;
 	return earliest;
 }
 

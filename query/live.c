@@ -120,9 +120,9 @@ finish_reading(ReadRequest *request, ReadOutcome outcome)
 	}
 	else
 		free(event);
-	DL_FOREACH_SAFE(topic->streams, stream, next)
-	if (topic->event != NULL && (changed || stream->behind))
-		send_event(stream);
+	DL_FOREACH_SAFE (topic->streams, stream, next)
+		if (topic->event != NULL && (changed || stream->behind))
+			send_event(stream);
 }
 
 static void
@@ -149,10 +149,10 @@ find_topic(Live *live, const TopQuestion *question)
 {
 	Topic *topic;
 
-	DL_FOREACH(live->topics, topic)
-	/* NOLINTNEXTLINE(bugprone-suspicious-memory-comparison,cert-*): top_question_ask sees to it */
-	if (memcmp(&topic->question, question, sizeof(*question)) == 0)
-		return topic;
+	DL_FOREACH (live->topics, topic)
+		/* NOLINTNEXTLINE(bugprone-suspicious-memory-comparison,cert-*): top_question_ask sees to it */
+		if (memcmp(&topic->question, question, sizeof(*question)) == 0)
+			return topic;
 	topic = calloc(1, sizeof(*topic));
 	if (topic == NULL)
 		return NULL;
@@ -245,15 +245,15 @@ live_drain(Live *live)
 	Topic *topic;
 
 	live->draining = true;
-	DL_FOREACH(live->topics, topic)
-	while (topic->streams != NULL)
-	{
-		Exchange *exchange = topic->streams->exchange;
+	DL_FOREACH (live->topics, topic)
+		while (topic->streams != NULL)
+		{
+			Exchange *exchange = topic->streams->exchange;
 
-		exchange_on_closed(exchange, NULL, NULL);
-		free_stream(topic->streams);
-		exchange_end(exchange, NULL);
-	}
+			exchange_on_closed(exchange, NULL, NULL);
+			free_stream(topic->streams);
+			exchange_end(exchange, NULL);
+		}
 }
 
 void
@@ -288,9 +288,9 @@ beat(const Live *live)
 	Topic			 *topic;
 	Stream			 *stream, *next;
 
-	DL_FOREACH(live->topics, topic)
-	DL_FOREACH_SAFE(topic->streams, stream, next)
-	exchange_send(stream->exchange, comment, sizeof(comment) - 1);
+	DL_FOREACH (live->topics, topic)
+		DL_FOREACH_SAFE (topic->streams, stream, next)
+			exchange_send(stream->exchange, comment, sizeof(comment) - 1);
 }
 
 void
@@ -308,9 +308,9 @@ live_dispatch(Live *live)
 	if (clock_left(live->next_tick) > 0)
 		return;
 	live->next_tick = clock_milliseconds() + live->interval_ms;
-	DL_FOREACH_SAFE(live->topics, topic, next)
-	if (topic->streams == NULL)
-		free_topic(topic);
-	else
-		read_topic(topic);
+	DL_FOREACH_SAFE (live->topics, topic, next)
+		if (topic->streams == NULL)
+			free_topic(topic);
+		else
+			read_topic(topic);
 }

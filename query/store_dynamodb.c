@@ -205,7 +205,7 @@ start_parts(StoreDynamoDb *store)
 	int64_t now = clock_milliseconds();
 	Part   *part, *next;
 
-	DL_FOREACH_SAFE(store->waiting, part, next)
+	DL_FOREACH_SAFE (store->waiting, part, next)
 	{
 		char *body;
 
@@ -400,8 +400,8 @@ prepare(Store *base, Wait *wait)
 	if (store->jobs != NULL)
 		wait_until(wait, store->jobs->deadline);
 	if (dynamodb_free_slots(store->dynamodb) > 0)
-		DL_FOREACH(store->waiting, part)
-	wait_until(wait, part->not_before);
+		DL_FOREACH (store->waiting, part)
+			wait_until(wait, part->not_before);
 }
 
 static void
