@@ -264,7 +264,9 @@ check-images:
 SANITIZE = -O1 -fsanitize=address,undefined -fno-sanitize-recover=undefined
 # Of the function, what reads foreign bytes.
 LAMBDA_TESTED = $(addprefix feeders/lambda/,sequence.c kinesis.c kpl.c answer.c)
-# Of the query service, what knows neither a protocol nor a database.
+# The parts of the query service: its port, the RPCs over it, and what knows neither a protocol nor a database.
+QUERY_SERVER = buffer connection exchange http1 http2 route server timer tls tokens
+QUERY_RPC = gunzip rpc rpc_code rpc_connect rpc_grpc rpc_health rpc_message rpc_reflection
 QUERY_TESTED = $(addprefix query/,question.c windows.c reads.c places.c ranking.c figures.c)
 UNIT_PROGRAMS = $(patsubst test/unit/%.c,build/unit/%,$(wildcard test/unit/*_test.c))
 
@@ -279,11 +281,10 @@ $(filter build/unit/aws_%,$(UNIT_PROGRAMS)): $(call objects,sanitized,lib/aws li
 $(filter build/unit/sync_%,$(UNIT_PROGRAMS)): build/sanitized/ddb-sync/schedule.o
 $(filter build/unit/query_%,$(UNIT_PROGRAMS)): $(QUERY_TESTED:%.c=build/sanitized/%.o) $(call objects,sanitized,lib/daemon lib/mg)
 build/unit/query_answers_test: build/sanitized/query/answers.o
-build/unit/query_top_test: $(addprefix build/sanitized/query/,top.o live.o top_question.o)
-build/unit/query_http_test: $(addprefix build/sanitized/query/,server.o connection.o exchange.o http1.o http2.o route.o timer.o tls.o tokens.o buffer.o)
+build/unit/query_top_test: $(addprefix build/sanitized/query/,top.o live.o top_question.o rpc_code.o)
+build/unit/query_http_test: $(QUERY_SERVER:%=build/sanitized/query/%.o)
 build/unit/query_message_test: $(addprefix build/sanitized/query/,rpc_message.o buffer.o) $(call query_messages,sanitized)
-build/unit/query_rpc_test: $(addprefix build/sanitized/query/,buffer.o connection.o exchange.o gunzip.o http1.o http2.o route.o server.o \
-	timer.o tls.o tokens.o rpc.o rpc_connect.o rpc_grpc.o rpc_health.o rpc_message.o rpc_reflection.o) $(call query_messages,sanitized)
+build/unit/query_rpc_test: $(patsubst %,build/sanitized/query/%.o,$(QUERY_SERVER) $(QUERY_RPC)) $(call query_messages,sanitized)
 $(filter build/unit/daemon_%,$(UNIT_PROGRAMS)): $(call objects,sanitized,lib/daemon)
 $(filter build/unit/lambda_%,$(UNIT_PROGRAMS)): $(LAMBDA_TESTED:%.c=build/sanitized/%.o) build/sanitized/feeders/lambda/kpl.pb-c.o $(call objects,sanitized,lib/feed lib/daemon lib/mg)
 $(filter build/unit/feed_%,$(UNIT_PROGRAMS)): $(call objects,sanitized,lib/feed lib/mg)
@@ -340,9 +341,8 @@ $(foreach target,kinesis kpl,build/fuzz/$(target) build/fuzz/replay/$(target)): 
 %/event: FUZZ_SOURCES += $(wildcard lib/feed/*.c)
 %/mg_sequence: FUZZ_CPPFLAGS = -DMG_ROOM_MIN=8 -DMG_YOUNG_MAX=128
 # Of the query service, what reads a client's bytes: messages alone, and all the way to the answers and back.
-QUERY_MESSAGE_SOURCES = query/buffer.c query/gunzip.c query/rpc_message.c $(QUERY_MESSAGES:%=build/proto/query/%.pb-c.c)
-QUERY_HTTP_SOURCES = $(QUERY_MESSAGE_SOURCES) $(addprefix query/,connection.c exchange.c http1.c http2.c page.c route.c \
-	rpc.c rpc_connect.c rpc_grpc.c rpc_health.c rpc_reflection.c server.c timer.c tls.c tokens.c)
+QUERY_MESSAGE_SOURCES = query/buffer.c query/rpc_message.c $(QUERY_MESSAGES:%=build/proto/query/%.pb-c.c)
+QUERY_HTTP_SOURCES = $(patsubst %,query/%.c,page $(QUERY_SERVER) $(QUERY_RPC)) $(QUERY_MESSAGES:%=build/proto/query/%.pb-c.c)
 %/query_message: FUZZ_SOURCES += $(QUERY_MESSAGE_SOURCES) $(wildcard lib/daemon/*.c)
 %/query_http: FUZZ_SOURCES += $(QUERY_HTTP_SOURCES) $(wildcard lib/daemon/*.c)
 %/query_message %/query_http: FUZZ_CPPFLAGS = -Iquery -Wno-missing-braces

@@ -10,10 +10,9 @@
 
 #include "daemon/clock.h"
 #include "gunzip.h"
+#include "rpc_code.h"
 #include "rpc_grpc.h"
 #include "rpc_internal.h"
-
-#define CODES 17
 
 struct RpcServer
 {
@@ -23,35 +22,9 @@ struct RpcServer
 	Metrics	   *metrics;
 	Health		health;
 	RpcEndpoint endpoints[RPC_METHODS];
-	Metric	   *requests[RPC_METHODS][RPC_PROTOCOLS][CODES]; /* made when first needed */
+	Metric	   *requests[RPC_METHODS][RPC_PROTOCOLS][RPC_CODES]; /* made when first needed */
 	Metric	   *seconds[RPC_METHODS];
 };
-
-static const char *const code_names[CODES] = {
-	"ok",
-	"canceled",
-	"unknown",
-	"invalid_argument",
-	"deadline_exceeded",
-	"not_found",
-	"already_exists",
-	"permission_denied",
-	"resource_exhausted",
-	"failed_precondition",
-	"aborted",
-	"out_of_range",
-	"unimplemented",
-	"internal",
-	"unavailable",
-	"data_loss",
-	"unauthenticated",
-};
-
-const char *
-rpc_code_name(RpcCode code)
-{
-	return code_names[code];
-}
 
 bool
 rpc_type_is(const char *content_type, const char *media_type)
@@ -72,7 +45,7 @@ count(RpcServer *rpc, const RpcMethodInfo *method, const RpcProtocol *protocol, 
 		*metric = metrics_counter(
 			rpc->metrics, "topk_query_requests_total", "RPCs, by method, protocol and outcome.",
 			(const char *const[]) {"rpc", method->name, "protocol", protocol->name, "code",
-								   code_names[code], NULL});
+								   rpc_code_name(code), NULL});
 	metric_add(*metric, 1);
 }
 

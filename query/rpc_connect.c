@@ -8,9 +8,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include <jansson.h>
-
 #include "daemon/base64.h"
+#include "rpc_code.h"
 #include "rpc_internal.h"
 
 #define TIMEOUT_DIGITS_MAX 10
@@ -39,48 +38,20 @@ answer(RpcTask *task, const RpcValue *values)
 	buffer_free(&body);
 }
 
-static int
-status_of_code(RpcCode code)
-{
-	switch (code)
-	{
-		case RPC_CANCELED:
-			return 499;
-		case RPC_INVALID_ARGUMENT:
-			return 400;
-		case RPC_DEADLINE_EXCEEDED:
-			return 504;
-		case RPC_NOT_FOUND:
-			return 404;
-		case RPC_RESOURCE_EXHAUSTED:
-			return 429;
-		case RPC_UNIMPLEMENTED:
-			return 501;
-		case RPC_UNAVAILABLE:
-			return 503;
-		case RPC_UNAUTHENTICATED:
-			return 401;
-		default:
-			return 500;
-	}
-}
-
 void
 connect_refuse(Exchange *exchange, int status, RpcCode code, const char *message)
 {
 	const ExchangeHeader headers[] = {{"content-type", "application/json"}, {NULL, NULL}};
-	json_t *problem = json_pack("{s:s, s:s}", "code", rpc_code_name(code), "message", message);
-	char   *body = problem != NULL ? json_dumps(problem, JSON_COMPACT) : NULL;
+	char				*body = rpc_code_json(code, message);
 
 	exchange_respond(exchange, status, headers, body, body != NULL ? strlen(body) : 0);
 	free(body);
-	json_decref(problem);
 }
 
 static void
 fail(Exchange *exchange, RpcCode code, const char *message)
 {
-	connect_refuse(exchange, status_of_code(code), code, message);
+	connect_refuse(exchange, rpc_code_status(code), code, message);
 }
 
 /* ---- requests ---- */

@@ -59,8 +59,6 @@ extern void rpc_start(const RpcEndpoint *endpoint, const RpcProtocol *protocol, 
 extern void rpc_reject(const RpcEndpoint *endpoint, const RpcProtocol *protocol, Exchange *exchange,
 					   RpcCode code, const char *message);
 
-extern const char *rpc_code_name(RpcCode code); /* "invalid_argument" */
-
 /* Is the media type of a Content-Type this one, parameters aside? */
 extern bool rpc_type_is(const char *content_type, const char *media_type);
 

@@ -10,10 +10,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include <jansson.h>
-
 #include "daemon/clock.h"
 #include "ranking.h"
+#include "rpc_code.h"
 
 #define SECONDS_PER_DAY 86400
 #define ITEMS_DEFAULT 10
@@ -128,27 +127,8 @@ top_respond(Exchange *exchange, const char *json)
 void
 top_refuse(Exchange *exchange, RpcCode code, const char *message)
 {
-	static const struct
-	{
-		RpcCode		code;
-		int			status;
-		const char *name;
-	} codes[] = {
-		{RPC_INVALID_ARGUMENT, 400, "invalid_argument"},
-		{RPC_RESOURCE_EXHAUSTED, 429, "resource_exhausted"},
-		{RPC_INTERNAL, 500, "internal"},
-		{RPC_UNAVAILABLE, 503, "unavailable"},
-		{RPC_DEADLINE_EXCEEDED, 504, "deadline_exceeded"},
-	};
-	size_t	i = 0;
-	json_t *answer;
-	char   *text;
+	char *json = rpc_code_json(code, message);
 
-	while (codes[i].code != code)
-		i++;
-	answer = json_pack("{s:s, s:s}", "code", codes[i].name, "message", message);
-	text = answer != NULL ? json_dumps(answer, JSON_COMPACT) : NULL;
-	respond(exchange, codes[i].status, text != NULL ? text : "{}");
-	free(text);
-	json_decref(answer);
+	respond(exchange, rpc_code_status(code), json != NULL ? json : "{}");
+	free(json);
 }
