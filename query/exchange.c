@@ -11,10 +11,10 @@
 #include <string.h>
 
 #include <http_parser.h>
-#include <jansson.h>
 
 #include "connection.h"
 #include "daemon/clock.h"
+#include "utf8.h"
 
 #define EXCHANGE_ANSWER_HEADERS_MAX 32
 
@@ -161,8 +161,7 @@ hexadecimal(char digit)
 static bool
 add_decoded(Buffer *parameters, const char *text, size_t length)
 {
-	size_t	start = parameters->length;
-	json_t *checked;
+	size_t start = parameters->length;
 
 	for (size_t i = 0; i < length; i++)
 	{
@@ -185,10 +184,7 @@ add_decoded(Buffer *parameters, const char *text, size_t length)
 	buffer_append(parameters, "", 1);
 	if (parameters->failed)
 		return false;
-	/* jansson's, for want of a smaller one that says whether it is UTF-8 */
-	checked = json_string(buffer_bytes(parameters) + start);
-	json_decref(checked);
-	return checked != NULL;
+	return utf8_valid(buffer_bytes(parameters) + start, parameters->length - start - 1);
 }
 
 static bool
@@ -394,8 +390,8 @@ exchange_respond(Exchange *exchange, int status, const ExchangeHeader *headers, 
 				 size_t length)
 {
 	begin(exchange, status, headers, (int64_t) length);
-	if (length > 0 && exchange_sends_body(exchange))
-		exchange->carrier->send(exchange, body, length);
+	if (length > 0)
+		exchange_push(exchange, body, length);
 	exchange_end(exchange, NULL);
 }
 

@@ -36,10 +36,10 @@ static const RpcProtocol grpc_web_protocol = {
 static bool
 is_type(const char *content_type, const char *media_type)
 {
-	char with_proto[64];
+	size_t length = strlen(media_type);
 
-	snprintf(with_proto, sizeof(with_proto), "%s+proto", media_type);
-	return rpc_type_is(content_type, media_type) || rpc_type_is(content_type, with_proto);
+	return strncasecmp(content_type, media_type, length) == 0 &&
+		   (rpc_type_is(content_type + length, "") || rpc_type_is(content_type + length, "+proto"));
 }
 
 static const char *
@@ -206,17 +206,35 @@ grpc_call(const RpcEndpoint *endpoint, Exchange *exchange)
 
 /* ---- answers ---- */
 
-/* Percent-encoded, as a header may not hold everything. */
-static void
-append_message(Buffer *out, const char *message)
+/* A status as headers or trailers have it. */
+typedef struct GrpcStatus
 {
+	char   code[12];
+	Buffer message; /* percent-encoded, as a header may not hold everything, with a NUL */
+} GrpcStatus;
+
+static GrpcStatus
+make_status(int code, const char *message)
+{
+	GrpcStatus status = {0};
+
+	snprintf(status.code, sizeof(status.code), "%d", code);
 	for (; *message != '\0'; message++)
 	{
 		if (*message >= ' ' && *message <= '~' && *message != '%')
-			buffer_append(out, message, 1);
+			buffer_append(&status.message, message, 1);
 		else
-			buffer_printf(out, "%%%02X", (unsigned char) *message);
+			buffer_printf(&status.message, "%%%02X", (unsigned char) *message);
 	}
+	buffer_append(&status.message, "", 1);
+	return status;
+}
+
+/* "" without memory */
+static const char *
+message_of(const GrpcStatus *status)
+{
+	return status->message.failed ? "" : buffer_bytes(&status->message);
 }
 
 void
@@ -265,14 +283,14 @@ grpc_send(Exchange *exchange, const void *bytes, size_t length)
 
 /* gRPC-Web's trailers are the last frame of the body. */
 static void
-end_web(Exchange *exchange, int code, const char *encoded)
+end_web(Exchange *exchange, const GrpcStatus *status)
 {
 	Buffer trailers = {0};
 	Buffer frame;
 
-	buffer_printf(&trailers, "grpc-status: %d\r\n", code);
-	if (*encoded != '\0')
-		buffer_printf(&trailers, "grpc-message: %s\r\n", encoded);
+	buffer_printf(&trailers, "grpc-status: %s\r\n", status->code);
+	if (*message_of(status) != '\0')
+		buffer_printf(&trailers, "grpc-message: %s\r\n", message_of(status));
 	frame = make_frame(exchange, FRAME_TRAILERS, buffer_bytes(&trailers), trailers.length);
 	if (!frame.failed)
 		exchange_push(exchange, buffer_bytes(&frame), frame.length);
@@ -284,43 +302,31 @@ end_web(Exchange *exchange, int code, const char *encoded)
 void
 grpc_end(Exchange *exchange, int code, const char *message)
 {
-	Buffer		   encoded = {0};
-	char		   status[8];
-	ExchangeHeader trailers[] = {{"grpc-status", status}, {NULL, NULL}, {NULL, NULL}};
+	GrpcStatus	   status = make_status(code, message);
+	ExchangeHeader trailers[] = {{"grpc-status", status.code}, {NULL, NULL}, {NULL, NULL}};
 
-	snprintf(status, sizeof(status), "%d", code);
-	append_message(&encoded, message);
-	buffer_append(&encoded, "", 1);
+	if (*message_of(&status) != '\0')
+		trailers[1] = (ExchangeHeader) {"grpc-message", message_of(&status)};
 	if (is_web(exchange))
-		end_web(exchange, code, encoded.failed ? "" : buffer_bytes(&encoded));
+		end_web(exchange, &status);
 	else
-	{
-		if (*message != '\0' && !encoded.failed)
-			trailers[1] = (ExchangeHeader) {"grpc-message", buffer_bytes(&encoded)};
 		exchange_end(exchange, trailers);
-	}
-	buffer_free(&encoded);
+	buffer_free(&status.message);
 }
 
 /* As headers: then there is no body. */
 void
 grpc_fail(Exchange *exchange, RpcCode code, const char *message)
 {
-	Buffer		   encoded = {0};
-	char		   status[8];
+	GrpcStatus	   status = make_status((int) code, message);
 	ExchangeHeader headers[] = {{"content-type", type_of(exchange)},
 								{"grpc-accept-encoding", "identity,gzip"},
-								{"grpc-status", status},
-								{NULL, NULL},
+								{"grpc-status", status.code},
+								{"grpc-message", message_of(&status)},
 								{NULL, NULL}};
 
-	snprintf(status, sizeof(status), "%d", (int) code);
-	append_message(&encoded, message);
-	buffer_append(&encoded, "", 1);
-	if (!encoded.failed)
-		headers[3] = (ExchangeHeader) {"grpc-message", buffer_bytes(&encoded)};
 	exchange_respond(exchange, 200, headers, NULL, 0);
-	buffer_free(&encoded);
+	buffer_free(&status.message);
 }
 
 static void

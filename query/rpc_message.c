@@ -16,6 +16,7 @@
 
 #include "daemon/base64.h"
 #include "murmur/v1/query.pb-c.h"
+#include "utf8.h"
 
 #define METHOD(number, words, lower, is_many)                          \
 	[number] = {.method = (number),                                    \
@@ -69,15 +70,6 @@ add_entity(RpcRequest *request, const void *bytes, size_t length)
 
 /* ---- protobuf ---- */
 
-static bool
-is_utf8(const RpcEntity *entity)
-{
-	json_t *checked = json_stringn(entity->bytes, entity->length);
-
-	json_decref(checked);
-	return checked != NULL;
-}
-
 static const char *
 take_field(RpcRequest *request, const ProtobufCMessage *message,
 		   const ProtobufCFieldDescriptor *field, int entities_max)
@@ -109,7 +101,7 @@ take_field(RpcRequest *request, const ProtobufCMessage *message,
 	for (size_t i = 0; i < count; i++)
 	{
 		add_entity(request, list[i].data, list[i].len);
-		if (!is_utf8(&request->entities[i]))
+		if (!utf8_valid(request->entities[i].bytes, request->entities[i].length))
 			return not_utf8;
 	}
 	return NULL;
