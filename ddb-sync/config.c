@@ -6,7 +6,6 @@
  */
 #include "config.h"
 
-#include "daemon/metrics.h"
 #include "daemon/version.h"
 
 #define MS_HOUR (3600 * 1000)
@@ -90,16 +89,6 @@ static const OptionsProgram program = {
 };
 
 static bool
-check_metrics_address(const char *address)
-{
-	if (metrics_address_valid(address))
-		return true;
-	options_error(&program, "metrics-addr", "\"%s\" is not allowed; allowed are HOST:PORT and off",
-				  address);
-	return false;
-}
-
-static bool
 check_mode(const Config *config)
 {
 	if (config->once + config->dry_run + config->verify + config->import + config->create_table > 1)
@@ -121,7 +110,7 @@ config_read(int argc, char **argv, Config *config)
 	if (result != OPTIONS_RUN)
 		return result;
 	if (!dynamodb_options_check(&program, &config->dynamodb) ||
-		!check_metrics_address(config->common.metrics_address) || !check_mode(config))
+		!common_options_check(&program, &config->common) || !check_mode(config))
 		return OPTIONS_INVALID;
 	return OPTIONS_RUN;
 }

@@ -138,10 +138,3 @@ item_version_in_the_way(const DynamoDbAnswer *answer)
 
 	return attribute_number(json_object_get(answer->json, "Item"), "ver", &version) ? version : -1;
 }
-
-double
-item_consumed_units(const json_t *answer)
-{
-	return json_number_value(
-		json_object_get(json_object_get(answer, "ConsumedCapacity"), "CapacityUnits"));
-}

@@ -35,7 +35,4 @@ extern PutOutcome item_judge_put(const DynamoDbAnswer *answer, const Row *row, c
 /* The version of the row in the way; -1 if it has none or one beyond a bigint. */
 extern int64_t item_version_in_the_way(const DynamoDbAnswer *answer);
 
-/* Write units that DynamoDB says a request took. */
-extern double item_consumed_units(const json_t *answer);
-
 #endif /* DDB_SYNC_ITEM_H */

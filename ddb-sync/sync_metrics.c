@@ -85,7 +85,7 @@ sync_metrics_answer(SyncMetrics *metrics, const DynamoDbAnswer *answer)
 {
 	metric_add(metrics->requests[answer->verdict], 1);
 	metric_add(metrics->seconds, answer->seconds);
-	metric_add(metrics->consumed_units, item_consumed_units(answer->json));
+	metric_add(metrics->consumed_units, dynamodb_consumed_units(answer));
 	metric_set(metrics->credentials_expiry, (double) credentials_expiry(metrics->credentials));
 	metrics_ready(metrics->metrics, "dynamodb",
 				  answer->verdict != DYNAMODB_AWAY && answer->verdict != DYNAMODB_FATAL &&

@@ -10,7 +10,6 @@
 #include <string.h>
 
 #include "daemon/address.h"
-#include "daemon/metrics.h"
 #include "daemon/version.h"
 #include "mg/mg.h"
 #include "status.h"
@@ -222,16 +221,6 @@ check_address(const char *name, const char *address)
 }
 
 static bool
-check_metrics_address(const char *address)
-{
-	if (metrics_address_valid(address))
-		return true;
-	options_error(&program, "metrics-addr", "\"%s\" is not allowed; allowed are HOST:PORT and off",
-				  address);
-	return false;
-}
-
-static bool
 check_access(const Config *config)
 {
 	if ((config->certificate == NULL) == (config->key == NULL))
@@ -274,7 +263,7 @@ config_read(int argc, char **argv, Config *config)
 		return result;
 	if (!check_address("listen", config->listen) || !check_access(config) || !check_shape(config) ||
 		!check_urls(config->metrics_urls) || !dynamodb_options_check(&program, &config->dynamodb) ||
-		!check_metrics_address(config->common.metrics_address))
+		!common_options_check(&program, &config->common))
 		return OPTIONS_INVALID;
 	return OPTIONS_RUN;
 }

@@ -330,23 +330,13 @@ take_done(StoreDynamoDb *store, Part *part, const json_t *answer)
 		end_job(store, job, STORE_READ);
 }
 
-static double
-consumed_units(const json_t *answer)
-{
-	json_t *consumed = json_object_get(answer, "ConsumedCapacity");
-
-	if (json_is_array(consumed))
-		consumed = json_array_get(consumed, 0);
-	return json_number_value(json_object_get(consumed, "CapacityUnits"));
-}
-
 /* What an answer says of DynamoDB itself. */
 static void
 observe(StoreDynamoDb *store, const DynamoDbAnswer *answer)
 {
 	metric_add(store->requests[answer->verdict], 1);
 	metric_add(store->seconds, answer->seconds);
-	metric_add(store->units, consumed_units(answer->json));
+	metric_add(store->units, dynamodb_consumed_units(answer));
 	store->store.up = answer->verdict == DYNAMODB_DONE || answer->verdict == DYNAMODB_THROTTLED;
 	metrics_ready(store->metrics, "dynamodb", store->store.up);
 	if (store->store.up)

@@ -355,6 +355,15 @@ fail_jobs(StorePostgres *store)
 
 /* ---- the store ---- */
 
+/* What can be done for those that wait. */
+static void
+serve(StorePostgres *store)
+{
+	start_jobs(store);
+	open_line(store);
+	fail_jobs(store);
+}
+
 static void
 dispatch(Store *base)
 {
@@ -362,9 +371,7 @@ dispatch(Store *base)
 
 	for (int i = 0; i < SESSIONS; i++)
 		move_line(store, &store->lines[i]);
-	start_jobs(store);
-	open_line(store);
-	fail_jobs(store);
+	serve(store);
 }
 
 static void
@@ -381,9 +388,7 @@ begin(Store *base, StoreRead *read)
 	job->read = read;
 	job->deadline = clock_milliseconds() + READ_MS;
 	DL_APPEND(store->waiting, job);
-	start_jobs(store);
-	open_line(store);
-	fail_jobs(store);
+	serve(store);
 }
 
 static void

@@ -304,3 +304,14 @@ dynamodb_next(DynamoDb *dynamodb, DynamoDbAnswer *answer)
 	answer->json = dynamodb->json;
 	return true;
 }
+
+/* BatchGetItem tells of each table: here it is one. */
+double
+dynamodb_consumed_units(const DynamoDbAnswer *answer)
+{
+	const json_t *consumed = json_object_get(answer->json, "ConsumedCapacity");
+
+	if (json_is_array(consumed))
+		consumed = json_array_get(consumed, 0);
+	return json_number_value(json_object_get(consumed, "CapacityUnits"));
+}

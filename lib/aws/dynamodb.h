@@ -76,6 +76,9 @@ extern void dynamodb_dispatch(DynamoDb *dynamodb);
 /* The next answer; false if there is none. */
 extern bool dynamodb_next(DynamoDb *dynamodb, DynamoDbAnswer *answer);
 
+/* Capacity units that it says the request took, if that was asked for. */
+extern double dynamodb_consumed_units(const DynamoDbAnswer *answer);
+
 /* The table that it was opened for. */
 extern const char *dynamodb_table(const DynamoDb *dynamodb);
 

@@ -65,4 +65,7 @@ typedef struct CommonOptions
 	COMMON_DSN_OPTION(Config, member), COMMON_METRICS_OPTION(Config, member, metrics_default), \
 		COMMON_LOG_OPTIONS(Config, member)
 
+/* Are they well-formed?  Else options_error has said so. */
+extern bool common_options_check(const OptionsProgram *program, const CommonOptions *options);
+
 #endif /* DAEMON_COMMON_OPTIONS_H */
