@@ -128,9 +128,9 @@ DAEMON_LIBS = -Wl,--as-needed $(shell pkg-config --libs $(PACKAGES)) -lhttp_pars
 # objects(variant, source directories)
 objects = $(patsubst %.c,build/$(1)/%.o,$(wildcard $(addsuffix /*.c,$(2))))
 
-# Messages of protobuf that topk-query is made with: query_messages(variant); v1alpha's are v1's.
-QUERY_PROTOS = $(patsubst query/proto/%.proto,%,$(shell find query/proto -name '*.proto'))
-QUERY_MESSAGES = $(filter-out %/v1alpha/reflection,$(QUERY_PROTOS))
+# Messages of protobuf that topk-query is made with: query_messages(variant).  Reflection also describes itself as v1alpha.
+QUERY_MESSAGES = $(patsubst query/proto/%.proto,%,$(shell find query/proto -name '*.proto'))
+QUERY_PROTOS = $(QUERY_MESSAGES) grpc/reflection/v1alpha/reflection
 query_messages = $(QUERY_MESSAGES:%=build/$(1)/proto/query/%.pb-c.o)
 
 DAEMONS = build/topk-kafka-feeder build/topk-ddb-sync build/topk-query
@@ -183,6 +183,15 @@ build/proto/query/%.pb-c.c build/proto/query/%.pb-c.h: query/proto/%.proto
 build/proto/query/%.bin: query/proto/%.proto
 	@mkdir -p $(@D)
 	protoc-c --proto_path=query/proto --descriptor_set_out=$@ $*.proto
+
+# The older version of reflection, which clients still ask for, has another name and nothing else.
+build/proto/alpha/grpc/reflection/v1alpha/reflection.proto: query/proto/grpc/reflection/v1/reflection.proto
+	@mkdir -p $(@D)
+	sed 's/grpc.reflection.v1;/grpc.reflection.v1alpha;/' $< >$@
+
+build/proto/query/grpc/reflection/v1alpha/%.bin: build/proto/alpha/grpc/reflection/v1alpha/%.proto
+	@mkdir -p $(@D)
+	protoc-c --proto_path=build/proto/alpha --descriptor_set_out=$@ grpc/reflection/v1alpha/$*.proto
 
 build/obj/proto/query/%.o: build/proto/query/%.c
 	@mkdir -p $(@D)
