@@ -405,6 +405,10 @@ check-pg13 check-pg17 check-pg18: check-pg%:
 check-asan check-valgrind: check-%:
 	@test/checked_server.sh $* $(ONLY)
 
+# For test/lint.sh.
+print-daemon-cppflags:
+	@echo '$(DAEMON_CPPFLAGS)'
+
 run-bench:
 	@build/venv/bin/python bench/run.py
 
@@ -412,6 +416,6 @@ distclean: remove-downloads
 remove-downloads: clean
 	rm -rf build
 
-.PHONY: daemons install-daemons sbom screenshot lambda.zip unit unit-programs replay-programs fuzz fuzz-seeds check-style check-unit check-fuzz check-sql check-docs check-isolation check-integration check-lambda-zip check-template check-asan check-valgrind check-deb check-docker check-images deb dist check-pg13 check-pg17 check-pg18 run-bench remove-downloads
+.PHONY: print-daemon-cppflags daemons install-daemons sbom screenshot lambda.zip unit unit-programs replay-programs fuzz fuzz-seeds check-style check-unit check-fuzz check-sql check-docs check-isolation check-integration check-lambda-zip check-template check-asan check-valgrind check-deb check-docker check-images deb dist check-pg13 check-pg17 check-pg18 run-bench remove-downloads
 
 endif

@@ -33,12 +33,8 @@ need()
 # What is built with other flags must not mix with the checkout's own objects.
 copy_checkout()
 {
-	rm -rf "$build/topk" "$log"
-	mkdir -p "$build/topk/build"
-	git ls-files -z --cached --others --exclude-standard |
-		tar --create --null --files-from=- | tar --extract --no-same-owner --directory="$build/topk"
-	# The server's headers, where demo/install.sh had to bring them.
-	[ ! -d "$checkout/build/server-dev" ] || ln -s "$checkout/build/server-dev" "$build/topk/build/"
+	test/copy_checkout.sh "$build/topk"
+	rm -rf "$log"
 	# The server's user writes here.
 	install -d -m 777 "$log"
 }

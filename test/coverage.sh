@@ -8,17 +8,11 @@
 set -eu
 
 cd "$(dirname "$0")/.."
-checkout=$PWD
-build=$checkout/build/coverage
+build=$PWD/build/coverage
 copy=$build/topk
 
 rm -rf "$build"
-mkdir -p "$copy/build"
-git ls-files -z --cached --others --exclude-standard |
-	tar --create --null --files-from=- | tar --extract --no-same-owner --directory="$copy"
-for part in venv jars server-dev; do
-	[ ! -e "build/$part" ] || ln -s "$checkout/build/$part" "$copy/build/$part"
-done
+test/copy_checkout.sh "$copy"
 
 cd "$copy"
 make --silent --jobs="$(nproc)" COVERAGE=1 all daemons unit-programs replay-programs >"$build/make.log" 2>&1 || {

@@ -9,8 +9,8 @@
 set -u
 cd "$(dirname "$0")/.."
 
-packages='libpq libcurl libmicrohttpd jansson yajl libssl libcrypto rdkafka libprotobuf-c expat zlib libnghttp2'
-daemon_flags="-std=c11 -D_GNU_SOURCE -Ilib -Ibuild/proto -Ibuild/proto/query $(pkg-config --cflags $packages)"
+# The Makefile says where headers are.
+daemon_flags="-std=c11 $(make --no-print-directory --silent print-daemon-cppflags)"
 server=$(pg_config --includedir-server)
 [ -e "$server/postgres.h" ] || server=build/server-dev$server
 server_flags="-std=gnu11 -D_GNU_SOURCE -Ilib -isystem $server"
@@ -46,6 +46,6 @@ files=${*:-$(git ls-files 'lib/*.c' 'feeders/*.c' 'ddb-sync/*.c' 'query/*.c' 'ex
 check "$daemon_flags" $(printf '%s\n' $files | grep -v ^extension/)
 check "$server_flags" $(printf '%s\n' $files | grep ^extension/)
 say cppcheck "$(cppcheck --quiet --enable=warning,performance,portability --inline-suppr --std=c11 --error-exitcode=0 $loops \
-	-Ilib -Ibuild/proto -Ibuild/proto/query -Ifeeders/lambda -Ifeeders/kafka $files 2>&1)"
+	$(printf '%s\n' $daemon_flags | grep -e '^-I[lb]') -Ifeeders/lambda -Ifeeders/kafka $files 2>&1)"
 [ $failed = 0 ] && echo "lint: $(printf '%s\n' $files | wc -l) files, nothing to say"
 exit $failed

@@ -9,7 +9,6 @@ be found here has to follow them.
 
 import fnmatch
 import os
-import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -62,16 +61,6 @@ def run(command):
                           env={**os.environ, "PGISOLATIONTIMEOUT": "20", "PG_TEST_TIMEOUT_DEFAULT": "20"})
 
 
-def copy_checkout():
-    shutil.rmtree(COPY, ignore_errors=True)
-    (COPY / "build").mkdir(parents=True)
-    subprocess.run(f"git ls-files -z | tar --create --null --files-from=- | tar --extract --no-same-owner --directory={COPY}",
-                   shell=True, check=True, cwd=CHECKOUT)
-    for part in ("venv", "jars", "server-dev"):
-        if (CHECKOUT / "build" / part).exists():
-            os.symlink(CHECKOUT / "build" / part, COPY / "build" / part)
-
-
 def build():
     built = run("make --silent --jobs=$(nproc) all daemons unit-programs replay-programs")
     if built.returncode != 0:
@@ -95,7 +84,7 @@ def caught(change):
 
 
 def main(pattern="*"):
-    copy_checkout()
+    subprocess.run([CHECKOUT / "test" / "copy_checkout.sh", COPY], check=True)
     build()
     missed = 0
     for change in BREAKS:

@@ -35,14 +35,6 @@ make_root()
 	mv "$root.new" "$root"
 }
 
-copy_checkout()
-{
-	rm -rf "$root/topk"
-	mkdir "$root/topk"
-	git ls-files -z --cached --others --exclude-standard Makefile extension lib/mg sql expected test/isolation test/dump test/other_server.sh |
-		tar --create --null --files-from=- | tar --extract --no-same-owner --directory="$root/topk"
-}
-
 # What PostgreSQL 15 dumps of a database, and what it reads there.
 dump()
 {
@@ -113,7 +105,7 @@ fi
 cd "$root/../.."
 mkdir -p build
 [ -d "$root" ] || make_root
-copy_checkout
+test/copy_checkout.sh "$root/topk" Makefile extension lib/mg sql expected test/isolation test/dump test/other_server.sh
 [ "$version" -lt 15 ] || dump
 # Whatever is mounted or started there ends with the script.
 unshare --mount --pid --fork --kill-child --mount-proc --root="$root" sh /topk/test/other_server.sh $version inside
