@@ -36,11 +36,20 @@ def decode(value):
     return k, items
 
 
-def encode(k, counts):
-    """What v must be for exact counts."""
-    items = sorted(((item.encode(), count) for item, count in counts.items() if item), key=lambda pair: (-pair[1], pair[0]))[:k]
+def ordered(counts):
+    """Pairs of item, in bytes, and count, as v has them: highest first, ties by bytes."""
+    return sorted(((item.encode(), count) for item, count in counts.items()), key=lambda pair: (-pair[1], pair[0]))
+
+
+def pack(k, items):
+    """The bytes of a v."""
     return struct.pack("<II", k, len(items)) + b"".join(
         struct.pack("<QI", count, len(item)) + item for item, count in items)
+
+
+def encode(k, counts):
+    """What v must be for exact counts."""
+    return pack(k, [pair for pair in ordered(counts) if pair[0]][:k])
 
 
 def clock(off):

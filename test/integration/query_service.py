@@ -5,10 +5,22 @@ import http.client
 import json
 import re
 
+from google.protobuf import message_factory
+
 from ddb import decode
 from demo.servers.process import free_port
 
 SERVICE = "/murmur.v1.QueryService/"
+
+
+class Method:
+    """A method as reflection describes it."""
+
+    def __init__(self, pool, name):
+        found = pool.FindServiceByName(SERVICE.strip("/")).FindMethodByName(name)
+        self.name = name
+        self.request = message_factory.GetMessageClass(found.input_type)
+        self.answer = message_factory.GetMessageClass(found.output_type)
 
 
 class Query:

@@ -4,13 +4,12 @@ import concurrent.futures
 import http.client
 import json
 import random
-import struct
 import threading
 import time
 
 import pytest
 
-from ddb import DAY, PIPELINE, TODAY, eventually
+from ddb import DAY, PIPELINE, TODAY, eventually, ordered, pack
 from dynamodb_proxy import ERROR, error, hold_answer, throttle
 from demo.servers.process import free_port
 from query_service import Query, events
@@ -18,15 +17,9 @@ from query_service import Query, events
 NOW = 10 ** 10  # a ttl that has not passed
 
 
-def encode(k, counts):
-    items = sorted(((item.encode(), count) for item, count in counts.items()), key=lambda pair: (-pair[1], pair[0]))
-    return struct.pack("<II", k, len(items)) + b"".join(
-        struct.pack("<QI", count, len(item)) + item for item, count in items)
-
-
 def put(sync, key, ago, counts, k=32, ttl=NOW, **attributes):
     """A row as Murmur writes it."""
-    sync.put_row(TODAY - ago, key, v={"B": encode(k, counts)}, ver={"N": "1"}, ttl={"N": str(ttl)}, **attributes)
+    sync.put_row(TODAY - ago, key, v={"B": pack(k, ordered(counts))}, ver={"N": "1"}, ttl={"N": str(ttl)}, **attributes)
 
 
 @pytest.fixture

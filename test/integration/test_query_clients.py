@@ -9,25 +9,15 @@ import sonora.client
 from connectrpc.client import ConnectClientSync
 from connectrpc.errors import ConnectError
 from connectrpc.method import IdempotencyLevel, MethodInfo
-from google.protobuf import descriptor_pool, message_factory
+from google.protobuf import descriptor_pool
 from grpc_reflection.v1alpha.proto_reflection_descriptor_database import ProtoReflectionDescriptorDatabase
 
 from ddb import DAY, TODAY
 from dynamodb_proxy import hold_answer
-from query_service import SERVICE, Query
+from query_service import SERVICE, Method, Query
 from test_query_answers import put
 
 COUNTS = {"a": 5, "b": 3}
-
-
-class Method:
-    """A method as reflection describes it."""
-
-    def __init__(self, pool, name):
-        found = pool.FindServiceByName(SERVICE.strip("/")).FindMethodByName(name)
-        self.name = name
-        self.request = message_factory.GetMessageClass(found.input_type)
-        self.answer = message_factory.GetMessageClass(found.output_type)
 
 
 class Grpc:

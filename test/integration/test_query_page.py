@@ -11,9 +11,9 @@ import pytest
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import sync_playwright, expect
 
-from ddb import TODAY
+from ddb import TODAY, encode
 from query_service import Query
-from test_query_answers import NOW, encode
+from test_query_answers import NOW
 
 PICTURES = Path(__file__).resolve().parents[2] / "build" / "page"
 LOOKS = {"wide": (1280, 900, "light"), "dark": (1280, 900, "dark"), "phone": (390, 844, "light")}

@@ -7,12 +7,12 @@ import socket
 
 import grpc
 import pytest
-from google.protobuf import descriptor_pool, message_factory
+from google.protobuf import descriptor_pool
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha.proto_reflection_descriptor_database import ProtoReflectionDescriptorDatabase
 
 from certificates import Authority
-from query_service import SERVICE, Query
+from query_service import SERVICE, Method, Query
 
 SERVICE_NAME = SERVICE.strip("/")
 REFLECTION = "/grpc.reflection.v1.ServerReflection/ServerReflectionInfo"
@@ -36,11 +36,9 @@ class Client:
         self.pool = descriptor_pool.DescriptorPool(self.database)
 
     def call(self, name, metadata=None, timeout=10, **fields):
-        method = self.pool.FindServiceByName(SERVICE_NAME).FindMethodByName(name)
-        request = message_factory.GetMessageClass(method.input_type)(**fields)
-        call = self.channel.unary_unary(SERVICE + name, request.SerializeToString,
-                                        message_factory.GetMessageClass(method.output_type).FromString)
-        return call(request, metadata=metadata, timeout=timeout)
+        method = Method(self.pool, name)
+        call = self.channel.unary_unary(SERVICE + name, method.request.SerializeToString, method.answer.FromString)
+        return call(method.request(**fields), metadata=metadata, timeout=timeout)
 
 
 @pytest.fixture
