@@ -79,6 +79,19 @@ answer_all(Answers *answers)
 		answer(answers->under_way[--answers->count], answers->way);
 }
 
+/* Stands in for the live list: pieces at once, and an end or none. */
+static void
+follow(void *context, Exchange *exchange)
+{
+	const Answers *answers = context;
+
+	exchange_begin(exchange, 200, NULL);
+	exchange_send(exchange, "one ", 4);
+	exchange_send(exchange, "two", 3);
+	if ((answers->way & 3) != 3)
+		exchange_end(exchange, NULL);
+}
+
 int
 LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
@@ -102,6 +115,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	{
 		require(server_open(&settings, &log, NULL, &server) == DAEMON_OK);
 		page_register(server);
+		server_route(server, "GET", "/v1/top/live", follow, &answers, SERVER_CORS);
 		require((rpc = rpc_open(server, &answers, &store, &rpc_settings, NULL)) != NULL);
 	}
 	if (size < 2)
