@@ -324,7 +324,7 @@ begin(Exchange *exchange, int status, const ExchangeHeader *headers, int64_t len
 
 	if (exchange->refusal == 401)
 		all[count++] = (ExchangeHeader) {"www-authenticate", "Bearer"};
-	if (exchange->refusal == 405)
+	if (status == 405)
 	{
 		route_methods(exchange, allow, sizeof(allow));
 		all[count++] = (ExchangeHeader) {"allow", allow};
