@@ -63,6 +63,18 @@ def frames(answer):
     return found
 
 
+def test_head_follows_nothing(start):
+    """The live list without its list: the connection then serves the next request."""
+    query = start()
+    connection = http.client.HTTPConnection("127.0.0.1", query.port, timeout=10)
+    for method, path in (("HEAD", "/v1/top/live"), ("HEAD", "/v1/top"), ("GET", "/v1/top"), ("HEAD", "/")):
+        connection.request(method, path)
+        response = connection.getresponse()
+        assert response.status == 200 and bool(response.read()) == (method == "GET"), (method, path)
+        assert path != "/v1/top/live" or response.headers["content-type"] == "text/event-stream"
+    connection.close()
+
+
 # ---- Connect ----
 
 def test_refusals_of_connect(start):
