@@ -317,7 +317,7 @@ build/sanitized/%.o: %.c
 # New inputs are kept in build/fuzz/corpus, what fails in build/fuzz/TARGET-*.
 # `make check` replays test/fuzz/corpus, with the compiler and the sanitizers of the unit tests.
 
-FUZZ_TARGETS = $(patsubst test/fuzz/%_fuzz.c,%,$(wildcard test/fuzz/*_fuzz.c))
+FUZZ_TARGETS = $(filter-out topk_text,$(patsubst test/fuzz/%_fuzz.c,%,$(wildcard test/fuzz/*_fuzz.c)))
 FUZZ = $(FUZZ_TARGETS) topk_text
 FUZZ_SECONDS = 60
 FUZZ_MAX_LEN = 256
@@ -337,10 +337,26 @@ fuzz: $(addprefix build/fuzz/,$(filter $(FUZZ_TARGETS),$(FUZZ)))
 		build/fuzz/$$target $(FUZZ_OPTIONS) -artifact_prefix=build/fuzz/$$target- \
 			build/fuzz/corpus/$$target test/fuzz/corpus/$$target || exit 1; done
 ifneq (,$(filter topk_text,$(FUZZ)))
-	@echo '# topk_text'
-	@build/venv/bin/python test/fuzz/topk_text_fuzz.py $(if $(FUZZ_RUNS),--runs $(FUZZ_RUNS),--seconds $(FUZZ_SECONDS)) \
-		test/fuzz/corpus/topk_text
+fuzz: fuzz-topk-text
+fuzz-topk-text: all build/fuzz/topk_text.so
+	@echo '# topk_text'; mkdir -p build/fuzz/corpus/topk_text
+	@POSTGRES_WRAPPER='env LD_PRELOAD=$(FUZZ_SERVER_RUNTIME) ASAN_OPTIONS=detect_leaks=0:abort_on_error=1' \
+		build/venv/bin/python test/fuzz/topk_text.py build/fuzz/corpus/topk_text test/fuzz/corpus/topk_text -- \
+		$(FUZZ_OPTIONS) -dict=$(CURDIR)/test/fuzz/topk_text.dict
 endif
+
+# A module of the server, in which libFuzzer runs.  Only this compiler's runtime works in Debian's server; and without
+# -Bsymbolic what counts the coverage would be the sanitizer's, which forgets it.
+FUZZ_SERVER_CC = clang-16
+comma = ,
+fuzz_server_library = $(shell $(FUZZ_SERVER_CC) -print-file-name=libclang_rt.$(1)-$(shell uname -m).$(2))
+FUZZ_SERVER_RUNTIME = $(call fuzz_server_library,asan,so)
+
+build/fuzz/topk_text.so: test/fuzz/topk_text_fuzz.c test/fuzz/fuzz.h $(wildcard extension/*.[ch] lib/mg/*.[ch])
+	@mkdir -p $(@D)
+	$(FUZZ_SERVER_CC) $(CPPFLAGS) $(DAEMON_CFLAGS) -Wno-unused-parameter -Wno-sign-compare -Wno-ignored-attributes -shared -fPIC -shared-libasan \
+		$(subst fuzzer$(comma),fuzzer-no-link$(comma),$(FUZZ_SANITIZE)) -fno-sanitize=function -o $@ $(filter %.c,$^) \
+		$(call fuzz_server_library,fuzzer_no_main,a) -lstdc++ -Wl,-Bsymbolic
 
 replay-programs: $(REPLAY_PROGRAMS)
 
@@ -416,6 +432,6 @@ distclean: remove-downloads
 remove-downloads: clean
 	rm -rf build
 
-.PHONY: print-daemon-cppflags daemons install-daemons sbom screenshot lambda.zip unit unit-programs replay-programs fuzz fuzz-seeds check-style check-unit check-fuzz check-sql check-docs check-isolation check-integration check-lambda-zip check-template check-asan check-valgrind check-deb check-docker check-images deb dist check-pg13 check-pg17 check-pg18 run-bench remove-downloads
+.PHONY: print-daemon-cppflags daemons install-daemons sbom screenshot lambda.zip unit unit-programs replay-programs fuzz fuzz-topk-text fuzz-seeds check-style check-unit check-fuzz check-sql check-docs check-isolation check-integration check-lambda-zip check-template check-asan check-valgrind check-deb check-docker check-images deb dist check-pg13 check-pg17 check-pg18 run-bench remove-downloads
 
 endif

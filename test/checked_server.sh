@@ -107,7 +107,7 @@ run_tests()
 	python=$checkout/build/venv/bin/python
 	"$python" "$build/topk/test/run.py" sql ${only:+--only "$only"} || status=1
 	[ -n "$only" ] || "$python" "$build/topk/test/run.py" integration --only test_topk_binary || status=1
-	[ -n "$only" ] || "$python" "$build/topk/test/fuzz/topk_text_fuzz.py" --runs 20000 "$build/topk/test/fuzz/corpus/topk_text" || status=1
+	[ -n "$only" ] || "$python" "$build/topk/test/fuzz/topk_text.py" "$build/topk/test/fuzz/corpus/topk_text" || status=1
 	for report in "$log"/*; do
 		[ -s "$report" ] || continue
 		head -n 60 "$report"

@@ -28,7 +28,7 @@ sys.path[:0] = [str(CHECKOUT), str(CHECKOUT / "test" / "fuzz")]
 
 from demo.servers.postgres import pg_config_path  # noqa: E402
 from demo.stack import Stack, exit_on_signals  # noqa: E402
-import topk_text_fuzz  # noqa: E402
+import topk_text  # noqa: E402
 
 
 class Tally:
@@ -149,7 +149,7 @@ def fuzz(tally, stack, only):
 
 def replay_text(stack, inputs):
     try:
-        topk_text_fuzz.replay(stack.postgres().dsn, [path.read_text() for path in inputs])
+        topk_text.replay(stack.postgres().dsn, [path.read_text() for path in inputs])
     except (AssertionError, psycopg.Error) as error:
         return False, str(error)
     return True, ""
