@@ -83,6 +83,10 @@ MODULE_big = topk
 OBJS = $(patsubst %.c,%.o,$(wildcard extension/*.c lib/mg/*.c))
 EXTENSION = extension/topk extension/topk_pipeline
 DATA = $(wildcard extension/*--*.sql)
+DATA_built = $(PIPELINE_SCRIPT)
+# topk_pipeline's script is made of parts, one a subject, in an order in which each finds what it stands on.
+PIPELINE_PARTS = head pipeline partition slot position rejected seen ingest replay dead_letter reading mirror import expire status privileges
+PIPELINE_SCRIPT := build/topk_pipeline--$(shell sed -n "s/^default_version = '\(.*\)'/\1/p" extension/topk_pipeline.control).sql
 PG_CPPFLAGS = -I$(srcdir)/lib $(addprefix -I,$(PRIVATE_HEADERS))
 # Where demo/install.sh puts the server's headers if the system has none.
 PRIVATE_HEADERS = $(wildcard build/server-dev/usr/include/postgresql/$(MAJORVERSION)/server)
@@ -107,6 +111,10 @@ clean:
 endif
 
 $(OBJS): $(wildcard extension/*.h lib/mg/*.h)
+
+$(PIPELINE_SCRIPT): $(PIPELINE_PARTS:%=extension/topk_pipeline/%.sql) extension/topk_pipeline.control Makefile
+	@mkdir -p $(@D)
+	cat $(filter %.sql,$^) >$@
 
 # Calls within the library then need no detour through the linkage table.
 lib/mg/%.o: override CFLAGS += -fvisibility=hidden

@@ -26,7 +26,6 @@ class Break(NamedTuple):
     suites: str  # of test/run.py, with the tests that are to notice
 
 
-PIPELINE = "extension/topk_pipeline--1.0.sql"
 BREAKS = [
     Break("(k + 1) * E <= N", "lib/mg/mg_purge.c", "return kept <= credit;", "return true;", "unit --only *property*"),
     Break("a merged upper bound covers what the other side dropped", "lib/mg/mg_summary.c", "summary->error += error;", ";",
@@ -34,14 +33,14 @@ BREAKS = [
     Break("a count never wraps", "lib/mg/mg_summary.c", "if (weight > INT64_MAX - summary->lowers[i])", "if (weight < 0)",
           "unit --only mg_*"),
     Break("stored bytes are canonical", "lib/mg/mg_codec.c", '*problem = "items are not in order";', "continue;", "unit --only mg_*"),
-    Break("a position moves only from where the batch began", PIPELINE,
+    Break("a position moves only from where the batch began", "extension/topk_pipeline/position.sql",
           "AND s.shard = move.shard AND s.position = move.expected;", "AND s.shard = move.shard;", "sql --only pipeline_ingest"),
-    Break("an id counts once", PIPELINE, "array_agg(o.id IS NULL OR a.id IS NOT NULL ORDER BY o.place)",
+    Break("an id counts once", "extension/topk_pipeline/seen.sql", "array_agg(o.id IS NULL OR a.id IS NOT NULL ORDER BY o.place)",
           "array_agg(true ORDER BY o.place)", "sql --only pipeline_records"),
-    Break("writers do not wait for each other", PIPELINE,
+    Break("writers do not wait for each other", "extension/topk_pipeline/slot.sql",
           "ORDER BY slot_id LIMIT 1\n\t\t\t\t\t\t\tFOR UPDATE SKIP LOCKED) AS s ON true;",
           "ORDER BY slot_id LIMIT 1\n\t\t\t\t\t\t\tFOR UPDATE) AS s ON true;", "isolation"),
-    Break("a rejected record says why", PIPELINE, "r.shard, r.position::numeric, r.event_time, r.reason, r.detail,",
+    Break("a rejected record says why", "extension/topk_pipeline/rejected.sql", "r.shard, r.position::numeric, r.event_time, r.reason, r.detail,",
           "r.shard, r.position::numeric, r.event_time, r.reason, '',", "sql --only pipeline_*"),
     Break("a row never goes back", "ddb-sync/item.c", "attribute_not_exists(ver) OR ver < :ver", "attribute_not_exists(ver) OR ver <> :ver",
           "integration --only never_wrong"),

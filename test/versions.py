@@ -30,7 +30,7 @@ def check():
     for name, extension in meta["provides"].items():
         installed = found(f"extension/{name}.control", r"^default_version = '(.*)'")
         yield f"{name}.control has META.json's version", differs(installed, version.rpartition(".")[0])
-        yield f"META.json leads to {name}'s script", differs(extension["file"], f"extension/{name}--{installed}.sql")
+        yield f"META.json leads to {name}'s script", differs(extension["file"], script(name, installed))
         yield f"META.json has one version of {name}", differs(extension["version"], version)
     yield "lib/daemon/version.h has topk_pipeline's version", differs(
         found("lib/daemon/version.h", r'TOPK_PIPELINE_VERSION "(.*)"'),
@@ -39,6 +39,12 @@ def check():
     yield "CHANGELOG.md begins with this version, or what is to be it", differs(
         found("CHANGELOG.md", r"^## \[(.*?)\]"), version if released else "Unreleased")
     yield "META.json is as PGXN takes it", "\n".join(pgxn_problems(meta))
+
+
+def script(name, version):
+    """Of one file, or the first of those that the Makefile makes it of."""
+    whole = f"extension/{name}--{version}.sql"
+    return whole if (CHECKOUT / whole).is_file() else f"extension/{name}/head.sql"
 
 
 def differs(seen, wanted):
