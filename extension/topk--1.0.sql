@@ -170,16 +170,24 @@ COMMENT ON FUNCTION topk_resize(topk_summary, integer) IS 'the summary with anot
 
 -- ---- reading ----
 
+CREATE FUNCTION topk_top_support(internal) RETURNS internal
+AS 'MODULE_PATHNAME' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE;
+COMMENT ON FUNCTION topk_top_support(internal) IS 'planner support of topk_top: it returns n rows';
+
+CREATE FUNCTION topk_heavy_hitters_support(internal) RETURNS internal
+AS 'MODULE_PATHNAME' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE;
+COMMENT ON FUNCTION topk_heavy_hitters_support(internal) IS 'planner support of topk_heavy_hitters: it returns no more than 1 / share rows';
+
 CREATE FUNCTION topk_top(summary topk_summary, n integer DEFAULT 10,
 	OUT item text, OUT estimate bigint, OUT lower_bound bigint, OUT upper_bound bigint)
 RETURNS SETOF record
-AS 'MODULE_PATHNAME' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE COST 10 ROWS 10;
+AS 'MODULE_PATHNAME' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE COST 10 ROWS 10 SUPPORT topk_top_support;
 COMMENT ON FUNCTION topk_top(topk_summary, integer) IS 'the n most frequent items, highest first';
 
 CREATE FUNCTION topk_heavy_hitters(summary topk_summary, share double precision, guarantee text DEFAULT 'no_false_positives',
 	OUT item text, OUT estimate bigint, OUT lower_bound bigint, OUT upper_bound bigint)
 RETURNS SETOF record
-AS 'MODULE_PATHNAME' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE COST 10 ROWS 10;
+AS 'MODULE_PATHNAME' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE COST 10 ROWS 10 SUPPORT topk_heavy_hitters_support;
 COMMENT ON FUNCTION topk_heavy_hitters(topk_summary, double precision, text) IS 'the items above a share of the total: only such items (no_false_positives), or all of them (no_false_negatives)';
 
 CREATE FUNCTION topk_estimate(summary topk_summary, item text) RETURNS bigint

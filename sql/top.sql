@@ -47,3 +47,24 @@ SELECT * FROM topk_heavy_hitters(topk_empty(), 1.1);
 SELECT * FROM topk_heavy_hitters(topk_empty(), -0.1);
 SELECT * FROM topk_heavy_hitters(topk_empty(), 'NaN');
 SELECT * FROM topk_heavy_hitters(topk_empty(), 0.1, 'both');
+
+-- the planner knows how many rows come
+CREATE FUNCTION planned_rows(query text) RETURNS float8 LANGUAGE plpgsql AS $$
+DECLARE
+	plan json;
+BEGIN
+	EXECUTE 'EXPLAIN (FORMAT JSON) ' || query INTO plan;
+	RETURN plan->0->'Plan'->'Plan Rows';
+END $$;
+SELECT planned_rows($$SELECT * FROM topk_top(topk_empty())$$) AS by_default,
+	planned_rows($$SELECT * FROM topk_top(topk_empty(), 300)$$) AS n,
+	planned_rows($$SELECT * FROM topk_top(n => 30, summary => topk_empty())$$) AS by_name,
+	planned_rows($$SELECT * FROM topk_top(topk_empty(), -1)$$) AS negative,
+	planned_rows($$SELECT * FROM topk_top(topk_empty(), (random() * 9)::int)$$) AS unknown;
+SELECT planned_rows($$SELECT * FROM topk_heavy_hitters(topk_empty(), 0.01)$$) AS share,
+	planned_rows($$SELECT * FROM topk_heavy_hitters(topk_empty(), 1e-300)$$) AS small,
+	planned_rows($$SELECT * FROM topk_heavy_hitters(topk_empty(), 1)$$) AS whole,
+	planned_rows($$SELECT * FROM topk_heavy_hitters(topk_empty(), 'NaN')$$) AS not_a_number,
+	planned_rows($$SELECT * FROM topk_heavy_hitters(topk_empty(), 0)$$) AS nothing;
+SELECT planned_rows($$SELECT name, t.* FROM summary, topk_top(s, 7) AS t WHERE name = 'exact'$$)
+	/ planned_rows($$SELECT name FROM summary WHERE name = 'exact'$$) AS "lateral";
