@@ -278,6 +278,7 @@ keep_items(MgSummary *summary)
 	{
 		MgKey *key = &summary->keys[i];
 
+		mg_pause(&summary->allocator, i);
 		if (mg_key_short(key))
 			continue;
 		memmove(summary->arena + used, summary->arena + mg_key_offset(key), mg_key_length(key));

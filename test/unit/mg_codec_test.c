@@ -302,6 +302,18 @@ test_pauses(void)
 	mg_free(summary);
 	free(bytes);
 	free(murmur);
+
+	mg_create(&allocator, ITEMS, &summary);
+	for (int i = 0; i < ITEMS; i++)
+	{
+		char item[100] = {0};
+
+		memcpy(item, &i, sizeof(i));
+		mg_add(summary, item, sizeof(item), 1 + i);
+	}
+	pauses = 0;
+	ok(pauses_of(mg_resize(summary, ITEMS / 8 - 1)) == 1, "cutting a summary of long items pauses");
+	mg_free(summary);
 }
 
 int
