@@ -22,7 +22,7 @@ help:
 	@echo 'make dist         the sources of HEAD as PGXN takes them: build/topk-VERSION.zip'
 	@echo 'make demo         the whole path on real servers; INPUT=file.jsonl for events of your own, STAY=1 to look at the page'
 	@echo 'make check        every test; check-style, check-unit, check-fuzz, check-sql, check-docs, check-isolation, check-integration for some (ONLY=pattern)'
-	@echo 'make soak         the long editions of the tests of exactly once (ONLY=pattern)'
+	@echo 'make soak         the long editions of the tests of exactly once, and an hour with everything on (ONLY=pattern)'
 	@echo 'make check-pg17   the SQL tests on another PostgreSQL (13, 17, 18) in a root of the Debian that has it'
 	@echo 'make check-lambda-zip   build the Lambda function and run it in a root that has nothing else'
 	@echo 'make check-docker    the images'\'' recipes, compose.yml, Prometheus'\'' rules with their tests, and the dashboard, each by its own linter'
@@ -419,9 +419,9 @@ sbom: all daemons
 screenshot: all daemons
 	@PICTURE=docs/page.png build/venv/bin/python demo/demo.py
 
-# The long editions of the tests of exactly once: hours.
+# The long editions of the tests of exactly once, and an hour with everything on: hours.
 soak: all daemons
-	@SOAK=1 build/venv/bin/python test/run.py integration --only '$(or $(ONLY),kill_9 or two_feeders or thought_dead or restarted_amid or cut_at_any_byte or vanish or leader or full_disk or bad_records or many_keys or dead_letter or thaw or kill_at_any_moment)'
+	@SOAK=1 build/venv/bin/python test/run.py integration --only '$(or $(ONLY),kill_9 or two_feeders or thought_dead or restarted_amid or cut_at_any_byte or vanish or leader or full_disk or bad_records or many_keys or dead_letter or thaw or kill_at_any_moment or everything)'
 
 check-pg13 check-pg17 check-pg18: check-pg%:
 	@test/other_server.sh $*
