@@ -202,8 +202,9 @@ def test_everything_at_once(feed, database, table, dynamodb, daemon, postgres, a
     feeder = feed.start("--dlq-topic", dead_letters.name, **mapping)
     function = daemon("topk-lambda-feeder", env={"AWS_LAMBDA_RUNTIME_API": api.address, **database.env(), **mapping})
     mirror = daemon("topk-ddb-sync", env={**database.env(), **rows}, ready="msg=mirroring")
-    queries = {"query-dynamodb": Query(daemon, ["--topk-k", K], rows),
-               "query-postgresql": Query(daemon, ["--store", "postgres"], database.env())}
+    patient = ["--request-timeout", "15s"]  # others may work on this machine too
+    queries = {"query-dynamodb": Query(daemon, ["--topk-k", K, *patient], rows),
+               "query-postgresql": Query(daemon, ["--store", "postgres", *patient], database.env())}
     live = {name: Live(query, TENANTS[0]) for name, query in queries.items()}
     workers = [Worker(kafka_round(feed, sent), TICK), Worker(kinesis_round(api, sent), 0.5),
                *(Worker(reading_round(query, sent), TICK) for query in queries.values())]
