@@ -12,9 +12,7 @@ promtool=$tools/prometheus/usr/bin/promtool
 echo 'hadolint has nothing to say'
 
 "$(echo "$tools"/venv/lib/python3*/site-packages/compose/docker-compose)" --file compose.yml config --quiet
-# Nothing may be reached from other machines.
-! grep -n 'ports: *\["[^1]' compose.yml || exit 1
-echo 'compose.yml: Docker Compose has nothing to say, and all ports are loopback'
+echo 'compose.yml: Docker Compose has nothing to say'
 
 "$promtool" check config prometheus/prometheus.yml
 "$promtool" test rules prometheus/alerts_test.yml

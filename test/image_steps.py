@@ -148,13 +148,23 @@ def try_daemon(stage):
 def try_extension(stage):
     """A server of this root, as the image's user would start it, has the extensions."""
     script = """export PATH=/usr/lib/postgresql/17/bin:$PATH PGDATA=/tmp/data PGHOST=/tmp
-        initdb --auth=trust >/dev/null && pg_ctl start --silent --log=/tmp/log --options='-k /tmp'
-        psql -X -q -d postgres -v ON_ERROR_STOP=1 -f /init.sql >/dev/null && """ + shlex.join(stage.healthcheck)
+        export FEEDER_PASSWORD=one MIRROR_PASSWORD=two READER_PASSWORD=three
+        echo initial >/tmp/password
+        initdb --auth-local=trust --auth-host=scram-sha-256 --pwfile=/tmp/password >/dev/null
+        pg_ctl start --silent --log=/tmp/log --options='-k /tmp'
+        createdb topk
+        psql -X -q -d topk -v ON_ERROR_STOP=1 -f /init.sql >/dev/null
+        for role in feeder:one mirror:two reader:three; do
+            psql -X -q -o /dev/null -c "SELECT * FROM topk_pipeline.settings('recently_interacted')" \
+                "host=127.0.0.1 dbname=topk user=${role%:*} password=${role#*:}"
+        done
+        if psql -X -q -c 'SELECT 1' 'host=127.0.0.1 dbname=topk user=postgres password=initial' 2>/dev/null; then exit 1; fi
+        """ + shlex.join(stage.healthcheck)
     shutil.copy(CHECKOUT / "docker" / "init.sql", stage.root / "init.sql")
     stage.user = "postgres"  # 999 in the official image
     network = ["unshare", "--net", "sh", "-ec", 'ip link set lo up; exec "$@"', "network", *stage.command(["bash", "-ec", script])]
     done = subprocess.run(network, env=stage.surroundings(), timeout=120)
-    print(f"{'ok' if done.returncode == 0 else 'not ok'}  {stage.name}: docker/init.sql, and pg_isready", flush=True)
+    print(f"{'ok' if done.returncode == 0 else 'not ok'}  {stage.name}: docker/init.sql, its roles, no superuser from outside, and pg_isready", flush=True)
     return done.returncode == 0
 
 

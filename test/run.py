@@ -17,6 +17,7 @@ import sys
 import time
 from pathlib import Path
 
+import compose
 import docs as documentation
 import psycopg
 import pytest
@@ -93,7 +94,7 @@ def docs(tally, stack, only):
     for path in sorted([*CHECKOUT.glob("*.md"), *folder.glob("*.md")]):
         broken = documentation.broken_links(path)
         tally.report(f"{path.relative_to(CHECKOUT)}: links lead somewhere", not broken, "\n".join(broken))
-    for what, problem in [*versions.check(), *watch.check()]:
+    for what, problem in [*versions.check(), *watch.check(), *compose.check()]:
         tally.report(what, not problem, problem)
 
 

@@ -7,6 +7,8 @@ import json
 import re
 from pathlib import Path
 
+import yaml
+
 CHECKOUT = Path(__file__).resolve().parents[1]
 ALERTS = CHECKOUT / "docker" / "prometheus" / "alerts.yml"
 DASHBOARD = CHECKOUT / "docker" / "grafana" / "dashboards" / "topk.json"
@@ -25,7 +27,7 @@ def check():
 
 
 def alerts():
-    return re.findall(r"^ +expr: (.*)$", ALERTS.read_text(), re.MULTILINE)
+    return [rule["expr"] for group in yaml.safe_load(ALERTS.read_text())["groups"] for rule in group["rules"]]
 
 
 def dashboard():
