@@ -18,7 +18,7 @@ help:
 	@echo 'make daemons      build topk-kafka-feeder, topk-lambda-feeder, topk-ddb-sync and topk-query in build/'
 	@echo 'make install-daemons   install them and their systemd units, below prefix=/usr/local (DESTDIR=...)'
 	@echo 'make lambda.zip   the Lambda function as AWS takes it: build/lambda.zip'
-	@echo 'make deb          Debian packages of HEAD in build/deb, for the PostgreSQL of PG_CONFIG=...; check-deb tries them in a root of its own'
+	@echo 'make deb          Debian packages of HEAD in build/deb, for the PostgreSQL of PG_CONFIG=...; check-deb (POSTGRESQL=17) tries them in a root of its own'
 	@echo 'make dist         the sources of HEAD as PGXN takes them: build/topk-VERSION.zip'
 	@echo 'make demo         the whole path on real servers; INPUT=file.jsonl for events of your own, STAY=1 to look at the page'
 	@echo 'make check        every test; check-style, check-unit, check-fuzz, check-sql, check-docs, check-isolation, check-integration for some (ONLY=pattern)'
@@ -141,7 +141,8 @@ QUERY_MESSAGES = $(patsubst query/proto/%.proto,%,$(shell find query/proto -name
 QUERY_PROTOS = $(QUERY_MESSAGES) grpc/reflection/v1alpha/reflection
 query_messages = $(QUERY_MESSAGES:%=build/$(1)/proto/query/%.pb-c.o)
 
-DAEMONS = build/topk-kafka-feeder build/topk-ddb-sync build/topk-query
+# A daemon is what has a unit.
+DAEMONS = $(patsubst packaging/systemd/%@.service,build/%,$(wildcard packaging/systemd/*@.service))
 # For the machine's own Lambda emulator; AWS gets lambda.zip.
 FUNCTION = build/topk-lambda-feeder
 
@@ -267,7 +268,7 @@ dist:
 	TZ=UTC git archive --format=zip --prefix=topk-$(VERSION)/ --output=build/topk-$(VERSION).zip HEAD
 
 check-deb:
-	@test/packages.sh
+	@test/packages.sh $(POSTGRESQL)
 
 check-docker:
 	@demo/install.sh docker

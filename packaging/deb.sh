@@ -32,6 +32,15 @@ for package in $(sed -n 's/^Package: //p' control); do
 	cp lintian-overrides "$package.lintian-overrides"
 done
 rm control.in lintian-overrides
+# What the daemons have is the same but for the names.
+for unit in ../packaging/systemd/*@.service; do
+	program=$(basename "$unit" @.service)
+	name=${program#topk-}
+	for file in daemon.*; do
+		sed "s/@PROGRAM@/$program/g; s/@NAME@/$name/g; s/@PAGE@/${name%-feeder}/g" "$file" >"$program.${file#daemon.}"
+	done
+done
+rm daemon.*
 for file in postgresql-topk.*; do
 	mv "$file" "postgresql-$postgresql-${file#postgresql-}"
 done

@@ -45,7 +45,7 @@ class Stage:
 
     def command(self, arguments):
         inside = ["setpriv", f"--reuid={self.user}", "--regid=nogroup" if self.user != "0" else "--regid=0", "--clear-groups", *arguments]
-        return ["unshare", "--mount", "--pid", "--fork", "--kill-child", "--mount-proc", f"--root={self.root}", *inside]
+        return [CHECKOUT / "test" / "debian_root.sh", "run", self.root, *inside]
 
     def run(self, arguments, **options):
         return subprocess.run(self.command(arguments), env=self.surroundings(), **options)
@@ -56,8 +56,8 @@ class Stage:
 
 
 class Recipe:
-    def __init__(self, path, folder, context):
-        self.path, self.folder, self.context = path, folder, context
+    def __init__(self, path, folder, context, bases):
+        self.path, self.folder, self.context, self.bases = path, folder, context, bases
         self.stages = {}
 
     def take(self):
@@ -97,14 +97,8 @@ class Recipe:
 
     def base(self, image):
         suite, packages = BASES[image]
-        root = self.folder / re.sub(r"\W", "-", image)
-        if not root.exists():
-            mirror = subprocess.run(["apt-get", "indextargets", "--format", "$(REPO_URI)", "Created-By: Packages", "Label: Debian"],
-                                    check=True, capture_output=True, text=True).stdout.split()[0]
-            settings = subprocess.run(["apt-config", "dump", "Acquire"], capture_output=True, text=True).stdout
-            options = "\n".join(re.findall(r"^Acquire::(?:Check-|https?::).*", settings, re.MULTILINE))
-            subprocess.run(["mmdebstrap", "--quiet", "--variant=minbase", *([f"--aptopt={options}"] if options else []),
-                            f"--include={packages}", suite, root, mirror], check=True)
+        root = self.bases / re.sub(r"\W", "-", f"{suite}-{packages}")
+        subprocess.run([CHECKOUT / "test" / "debian_root.sh", "make", root, suite, packages], check=True)
         return root
 
     def copy(self, stage, rest):
@@ -171,18 +165,22 @@ def try_extension(stage):
 def main(paths):
     passed = True
     (CHECKOUT / "build").mkdir(exist_ok=True)
-    for path in map(Path, paths):
-        started = time.monotonic()
-        with tempfile.TemporaryDirectory(dir=CHECKOUT / "build", prefix="images-") as folder:
-            os.chmod(folder, 0o755)
-            context = Path(folder) / "context"
-            subprocess.run(["git", "clone", "--quiet", "--depth", "1", f"file://{CHECKOUT}", context], check=True)
-            for stage in Recipe(path, Path(folder), context).take():
+    with tempfile.TemporaryDirectory(dir=CHECKOUT / "build", prefix="images-") as roots:
+        os.chmod(roots, 0o755)
+        roots = Path(roots)
+        context = roots / "context"
+        subprocess.run(["git", "clone", "--quiet", "--depth", "1", f"file://{CHECKOUT}", context], check=True)
+        for path in map(Path, paths):
+            started = time.monotonic()
+            folder = roots / path.stem
+            folder.mkdir()
+            for stage in Recipe(path, folder, context, roots).take():
                 if stage.entrypoint and stage.healthcheck:
                     passed &= try_daemon(stage)
                 elif stage.healthcheck and stage.name == "last":
                     passed &= try_extension(stage)
-        print(f"{path.name}: {time.monotonic() - started:.0f} s")
+            shutil.rmtree(folder)
+            print(f"{path.name}: {time.monotonic() - started:.0f} s")
     return 0 if passed else 1
 
 

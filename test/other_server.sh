@@ -4,17 +4,11 @@
 #	  pg_regress and the isolation tests there, and restores a dump of PostgreSQL
 #	  15, in a root of the Debian that has it.
 #
-# Needs root and mmdebstrap.  The first run makes the root, in a minute or two,
-# from wherever this machine's own packages come from; later ones find it.
+# Needs root and mmdebstrap.  The first run makes the root, in a minute or two; later ones find it.
 set -eu
 
 version=${1:?usage: other_server.sh 13|17|18}
-case $version in
-	13) suite=bullseye ;;
-	17) suite=trixie ;;
-	18) suite=forky ;;
-	*) echo "no Debian is known for PostgreSQL $version" >&2; exit 1 ;;
-esac
+suite=$("$(dirname "$0")/debian_root.sh" suite "$version")
 root=$(cd "$(dirname "$0")/.." && pwd)/build/pg$version
 server=/usr/lib/postgresql/$version
 
@@ -22,17 +16,11 @@ server=/usr/lib/postgresql/$version
 
 make_root()
 {
-	mirror=$(apt-get indextargets --format '$(REPO_URI)' 'Created-By: Packages' 'Label: Debian' | sort -u | head -n 1)
-	rm -rf "$root.new"
-	# The machine's archive may be an old snapshot, or behind a proxy.
-	options=$(apt-config dump Acquire | grep -E '^Acquire::(Check-|https?::)' || :)
 	# The headers' package is only unpacked: it depends on all of LLVM.
-	mmdebstrap --quiet --variant=minbase ${options:+--aptopt="$options"} --include=gcc,libc6-dev,make,postgresql-$version \
+	test/debian_root.sh make "$root" $suite gcc,libc6-dev,make,postgresql-$version \
 		--essential-hook='mkdir -p "$1/etc/postgresql-common/createcluster.d"' \
 		--essential-hook='echo create_main_cluster = false >"$1/etc/postgresql-common/createcluster.d/topk.conf"' \
-		--customize-hook='chroot "$1" sh -ec "cd /tmp; apt-get download --quiet=2 postgresql-server-dev-'$version'; dpkg-deb -x ./*.deb /; rm ./*.deb"' \
-		$suite "$root.new" "$mirror"
-	mv "$root.new" "$root"
+		--customize-hook='chroot "$1" sh -ec "cd /tmp; apt-get download --quiet=2 postgresql-server-dev-'$version'; dpkg-deb -x ./*.deb /; rm ./*.deb"'
 }
 
 # What PostgreSQL 15 dumps of a database, and what it reads there.
@@ -98,14 +86,8 @@ if [ "${2-}" = inside ]; then
 	inside
 	exit
 fi
-if [ "$(id -u)" != 0 ] || ! command -v mmdebstrap >/dev/null; then
-	echo "$0 needs root and mmdebstrap" >&2
-	exit 1
-fi
 cd "$root/../.."
-mkdir -p build
-[ -d "$root" ] || make_root
-test/copy_checkout.sh "$root/topk" Makefile extension lib/mg sql expected test/isolation test/dump test/other_server.sh
+make_root
+test/copy_checkout.sh "$root/topk" Makefile extension lib/mg sql expected test/isolation test/dump test/other_server.sh test/debian_root.sh
 [ "$version" -lt 15 ] || dump
-# Whatever is mounted or started there ends with the script.
-unshare --mount --pid --fork --kill-child --mount-proc --root="$root" sh /topk/test/other_server.sh $version inside
+test/debian_root.sh run "$root" sh /topk/test/other_server.sh $version inside

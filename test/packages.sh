@@ -1,35 +1,32 @@
 #!/bin/sh
-# packages.sh
-#	  Builds the Debian packages of HEAD twice (test/same_bytes.sh) and lints them, in a root of Debian 12
-#	  that has what they are built with; installs, tries, upgrades and purges them in one that has nothing.
+# packages.sh [15|17|18]
+#	  Builds the Debian packages of HEAD twice (test/same_bytes.sh) and lints them, in a root of the Debian that has this
+#	  PostgreSQL, with what they are built with; installs, tries, upgrades and purges them in one that has nothing.
 #
 # Needs root and mmdebstrap, and takes a quarter of an hour.  Both roots go at the end, unless KEEP_ROOTS is set.
 set -eu
 
-POSTGRESQL=15
+POSTGRESQL=${1:-15}
+SUITE=$("$(dirname "$0")/debian_root.sh" suite "$POSTGRESQL")
+DAEMONS=$(basename --suffix=@.service --multiple "$(dirname "$0")"/../packaging/systemd/*.service)
 BEFORE=1.0.0~pre1
-roots=$(cd "$(dirname "$0")/.." && pwd)/build/packages
+roots=$(cd "$(dirname "$0")/.." && pwd)/build/packages-$POSTGRESQL
 
 # ---- outside ----
 
-# make_root(name, package...): from wherever this machine's own packages come from.
+# make_root(name, package...)
 make_root()
 {
-	name=$1
+	folder=$roots/$1
 	shift
-	[ ! -d "$roots/$name" ] || return 0
-	mirror=$(apt-get indextargets --format '$(REPO_URI)' 'Created-By: Packages' 'Label: Debian' | sort -u | head -n 1)
-	# The machine's archive may be an old snapshot, or behind a proxy.
-	options=$(apt-config dump Acquire | grep -E '^Acquire::(Check-|https?::)' || :)
-	mmdebstrap --quiet --variant=minbase ${options:+--aptopt="$options"} --aptopt='APT::Install-Recommends "false"' \
-		--skip=cleanup/apt/lists --include="$(echo ca-certificates "$@" | tr -s ' ' ,)" bookworm "$roots/$name.new" "$mirror"
-	mv "$roots/$name.new" "$roots/$name"
+	test/debian_root.sh make "$folder" $SUITE "$(echo ca-certificates "$@" | tr -s ' ' ,)" \
+		--aptopt='APT::Install-Recommends "false"' --skip=cleanup/apt/lists
 }
 
-# inside(name, what): this script in a root.  Whatever is mounted or started there ends with it.
+# inside(name, what): this script in a root.
 inside()
 {
-	unshare --mount --pid --fork --kill-child --mount-proc --root="$roots/$1" sh /topk/test/packages.sh "$2"
+	test/debian_root.sh run "$roots/$1" sh /topk/test/packages.sh "$POSTGRESQL" "$2"
 }
 
 # What the packages are built with, as they say themselves.
@@ -48,10 +45,6 @@ checkout()
 
 outside()
 {
-	if [ "$(id -u)" != 0 ] || ! command -v mmdebstrap >/dev/null; then
-		echo "$0 needs root and mmdebstrap" >&2
-		exit 1
-	fi
 	cd "$roots/../.."
 	mkdir -p "$roots"
 	[ -n "${KEEP_ROOTS-}" ] || trap 'rm -rf "$roots"' EXIT
@@ -82,7 +75,8 @@ fail()
 build()
 {
 	cd /topk
-	test/same_bytes.sh /same
+	# The Lambda function is for its own machine, and made of the sources of Debian 12.
+	test/same_bytes.sh /same $([ "$POSTGRESQL" = 15 ] || echo dist deb)
 	packaging/deb.sh /packages/before $BEFORE >/dev/null
 	rm -rf /packages/now
 	cp -R /same/first/build/deb /packages/now
@@ -110,7 +104,7 @@ install_packages()
 # daemons(version)
 daemons()
 {
-	for program in topk-kafka-feeder topk-ddb-sync topk-query; do
+	for program in $DAEMONS; do
 		[ "$($program --version)" = "$program $1" ] || fail "$program --version: $($program --version)"
 		status=0
 		$program --no-such-option >/dev/null 2>&1 || status=$?
@@ -150,7 +144,7 @@ install_and_purge()
 	daemons "$version"
 
 	install_packages /packages/now
-	for package in postgresql-$POSTGRESQL-topk topk-kafka-feeder topk-ddb-sync topk-query; do
+	for package in postgresql-$POSTGRESQL-topk $DAEMONS; do
 		[ "$(dpkg-query -W -f '${db:Status-Status} ${Version}' $package)" = "installed $version-1" ] || fail "$package is not upgraded"
 	done
 	[ "$(sql 'SELECT name FROM topk_pipeline.pipeline')" = clicks ] || fail 'the pipeline is gone'
@@ -163,7 +157,7 @@ install_and_purge()
 	rm /etc/topk/*-test.env
 	mkdir -p /etc/systemd/system/multi-user.target.wants
 	ln -s /lib/systemd/system/topk-query@.service /etc/systemd/system/multi-user.target.wants/topk-query@test.service
-	apt-get purge --yes --quiet=2 postgresql-$POSTGRESQL-topk topk-kafka-feeder topk-ddb-sync topk-query >/tmp/apt.log 2>&1 ||
+	apt-get purge --yes --quiet=2 postgresql-$POSTGRESQL-topk $DAEMONS >/tmp/apt.log 2>&1 ||
 		{ cat /tmp/apt.log >&2; exit 1; }
 	rm -rf /tmp/apt.log
 	left=$(find / -xdev \( -path /topk -o -path /packages -o -path /proc -o -path /sys -o -path /var/log/apt \) -prune -o -name '*topk*' -print)
@@ -173,7 +167,7 @@ install_and_purge()
 	pg_ctlcluster $POSTGRESQL main stop
 }
 
-case ${1-} in
+case ${2-} in
 	build) build ;;
 	install) install_and_purge ;;
 	*) outside ;;

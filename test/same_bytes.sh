@@ -1,13 +1,15 @@
 #!/bin/sh
-# same_bytes.sh FOLDER
-#	  Builds all that is handed out twice, in FOLDER/first and in FOLDER/second/time, in other
-#	  surroundings: the archive for PGXN, the Debian packages and the Lambda function have to be
-#	  the same, byte by byte.
+# same_bytes.sh FOLDER [TARGET ...]
+#	  Builds all that is handed out (or these targets) twice, in FOLDER/first and in FOLDER/second/time,
+#	  in other surroundings: the archive for PGXN, the Debian packages and the Lambda function have to
+#	  be the same, byte by byte.
 #
 # Needs what these need: docs/packages.md.  test/packages.sh runs it in a root that has it.
 set -eu
 
-folder=$(mkdir -p "${1:?usage: same_bytes.sh FOLDER}" && cd "$1" && pwd)
+folder=$(mkdir -p "${1:?usage: same_bytes.sh FOLDER [TARGET ...]}" && cd "$1" && pwd)
+shift
+targets=${*:-dist deb lambda.zip}
 cd "$(dirname "$0")/.."
 
 # build(folder)
@@ -15,7 +17,7 @@ build()
 {
 	rm -rf "$1"
 	git clone --quiet --no-hardlinks . "$1"
-	make --no-print-directory -C "$1" --jobs="$(nproc)" dist deb lambda.zip >"$1.log" 2>&1 || { tail -n 40 "$1.log" >&2; exit 1; }
+	make --no-print-directory -C "$1" --jobs="$(nproc)" $targets >"$1.log" 2>&1 || { tail -n 40 "$1.log" >&2; exit 1; }
 }
 
 mkdir -p "$folder/second"

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 CHECKOUT = Path(__file__).resolve().parents[2]
-DAEMONS = ["topk-kafka-feeder", "topk-ddb-sync", "topk-query"]
+DAEMONS = sorted(path.name.partition("@")[0] for path in (CHECKOUT / "packaging" / "systemd").glob("*@.service"))
 PIPELINE = "recently_interacted"
 ANYWHERE = {"GRPC_ADDR": "127.0.0.1:0"}
 NOBODY = {"PGHOST": "127.0.0.1", "PGPORT": "9"}
@@ -34,6 +34,10 @@ def analyze(*arguments):
         pytest.skip("systemd-analyze is not here")
     done = subprocess.run(["systemd-analyze", *map(str, arguments)], capture_output=True, text=True)
     return done.returncode, done.stdout + done.stderr
+
+
+def test_there_are_units():
+    assert DAEMONS == ["topk-ddb-sync", "topk-kafka-feeder", "topk-query"]
 
 
 @pytest.mark.parametrize("program", DAEMONS)
