@@ -299,7 +299,8 @@ def compare_rows(stack, database, checks):
 
 def compare_row(database, checks, bucket, item):
     """Decode one row and compare it with GROUP BY, without any help from the extension."""
-    k, listed = row.decode(item["v"]["B"])
+    k, items = row.decode(item["v"]["B"])
+    listed = [(entity.decode(), count) for entity, count in items]
     truth = dict(database.execute(
         "SELECT entity, count(*) FROM event"
         " WHERE at >= to_timestamp(%(start)s) AND at < to_timestamp(%(start)s + 86400) GROUP BY entity", {"start": bucket * 86400}).fetchall())

@@ -8,11 +8,11 @@ It behaves as AWS documents, and refuses what AWS would refuse.
 """
 
 import json
-import threading
 from datetime import datetime, timedelta, timezone
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from types import SimpleNamespace
 from urllib.parse import parse_qs
+
+from web_server import Handler, WebServer
 
 ROLE = "arn:aws:iam::123456789012:role/mirror"
 METADATA_TOKEN = "metadata-token=="
@@ -37,7 +37,7 @@ class Keys:
                 "</Credentials></AssumeRoleWithWebIdentityResult></AssumeRoleWithWebIdentityResponse>")
 
 
-class AwsServer:
+class AwsServer(WebServer):
     """keys: what is handed out next; away: answers 500; web_token, container_token: what must be shown for it."""
 
     def __init__(self, address=("127.0.0.1", 0)):
@@ -45,24 +45,14 @@ class AwsServer:
         self.away = False
         self.web_token = self.container_token = None
         self.requests = []
-        self.server = ThreadingHTTPServer(address, self._handler())
-        self.server.daemon_threads = True
-        self.url = f"http://127.0.0.1:{self.server.server_address[1]}"
-        threading.Thread(target=self.server.serve_forever, daemon=True).start()
-
-    def __enter__(self):
-        return self
-
-    def __exit__(self, *exception):
-        self.server.shutdown()
-        self.server.server_close()
+        super().__init__(self._handler(), address)
 
     def _handler(self):
         aws = self
 
-        class Handler(BaseHTTPRequestHandler):
+        class Request(Handler):
             def handle_any(self):
-                body = self.rfile.read(int(self.headers.get("Content-Length") or 0)).decode()
+                body = self.read_body().decode()
                 aws.requests.append(SimpleNamespace(method=self.command, path=self.path, headers=self.headers, body=body))
                 if aws.away:
                     self.answer(500, "")
@@ -109,14 +99,4 @@ class AwsServer:
                 return (f'<ErrorResponse xmlns="https://sts.amazonaws.com/doc/2011-06-15/"><Error><Type>Sender</Type>'
                         f"<Code>{code}</Code><Message>{message}</Message></Error></ErrorResponse>")
 
-            def answer(self, status, text):
-                body = text.encode()
-                self.send_response(status)
-                self.send_header("Content-Length", str(len(body)))
-                self.end_headers()
-                self.wfile.write(body)
-
-            def log_message(self, *arguments):
-                pass
-
-        return Handler
+        return Request

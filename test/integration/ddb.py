@@ -6,6 +6,8 @@ import time
 from pathlib import Path
 from types import SimpleNamespace
 
+from demo.row import decode
+
 CHECKOUT = Path(__file__).resolve().parents[2]
 PROGRAM = CHECKOUT / "build" / "topk-ddb-sync"
 PIPELINE = "recently_interacted"
@@ -22,18 +24,6 @@ def eventually(check, timeout=20):
         if answer or time.monotonic() > deadline:
             return answer
         time.sleep(0.02)
-
-
-def decode(value):
-    """The row's v: K and the pairs of item and count, in their order."""
-    k, size = struct.unpack_from("<II", value)
-    at, items = 8, []
-    for _ in range(size):
-        count, length = struct.unpack_from("<QI", value, at)
-        at += 12 + length
-        items.append((value[at - length:at], count))
-    assert at == len(value), "bytes are left over"
-    return k, items
 
 
 def ordered(counts):

@@ -10,13 +10,12 @@ import http.client
 import json
 import random
 import socket
-import threading
 import zlib
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from types import SimpleNamespace
 from urllib.parse import urlsplit
 
 from signatures import age, check_signature
+from web_server import Handler, WebServer
 
 ERROR = "com.amazonaws.dynamodb.v20120810#"
 SERVICE_ERROR = "com.amazon.coral.service#"
@@ -25,7 +24,7 @@ SERVICE_ERROR = "com.amazon.coral.service#"
 CLOCK_TOLERANCE = 300
 
 
-class DynamoDBProxy:
+class DynamoDBProxy(WebServer):
     """faults: callables that take the request's handler in place of forwarding, one a request.
 
     secrets: of the access keys that may sign; expired: those of them that may no longer.
@@ -43,10 +42,8 @@ class DynamoDBProxy:
         self.forged = []
         self.description = None
         self.throttled = 0
-        self.server = ThreadingHTTPServer(("127.0.0.1", 0), self._handler())
-        self.server.daemon_threads = True
-        self.endpoint = f"http://127.0.0.1:{self.server.server_address[1]}"
-        threading.Thread(target=self.server.serve_forever, daemon=True).start()
+        super().__init__(self._handler())
+        self.endpoint = self.url
 
     def puts(self):
         """The items put, as they were sent."""
@@ -68,28 +65,21 @@ class DynamoDBProxy:
             return error(400, SERVICE_ERROR + "ExpiredTokenException", "The security token included in the request is expired")
         return throttle if random.random() < self.throttled else None
 
-    def __enter__(self):
-        return self
-
-    def __exit__(self, *exception):
-        self.server.shutdown()
-        self.server.server_close()
-
     def _handler(self):
         proxy = self
 
-        class Handler(BaseHTTPRequestHandler):
+        class Request(Handler):
             protocol_version = "HTTP/1.1"
             disable_nagle_algorithm = True
 
             def do_POST(self):
-                self.body = self.rfile.read(int(self.headers["Content-Length"]))
+                self.body = self.read_body()
                 request = SimpleNamespace(path=self.path, headers=dict(self.headers), body=self.body)
                 if self.headers.get("X-Amz-Target", "").endswith(".DescribeTable"):
-                    (proxy.description or proxy.refusal(request) or Handler.forward)(self)
+                    (proxy.description or proxy.refusal(request) or Request.forward)(self)
                     return
                 proxy.requests.append(request)
-                fault = proxy.faults.pop(0) if proxy.faults else proxy.refusal(request) or Handler.forward
+                fault = proxy.faults.pop(0) if proxy.faults else proxy.refusal(request) or Request.forward
                 fault(self)
 
             def forward(self):
@@ -104,17 +94,9 @@ class DynamoDBProxy:
                 return answer
 
             def answer(self, status, body, content_type="application/x-amz-json-1.0"):
-                self.send_response(status)
-                self.send_header("Content-Type", content_type)
-                self.send_header("Content-Length", str(len(body)))
-                self.send_header("x-amz-crc32", str(zlib.crc32(body)))
-                self.end_headers()
-                self.wfile.write(body)
+                super().answer(status, body, Content_Type=content_type, x_amz_crc32=str(zlib.crc32(body)))
 
-            def log_message(self, *arguments):
-                pass
-
-        return Handler
+        return Request
 
 
 def error(status, name, message="made by the test"):

@@ -6,15 +6,15 @@ AWS's emulator, which the other tests run under, neither survives nor reports th
 import json
 import queue
 import socket
-import threading
 import time
 import uuid
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+
+from web_server import Handler, WebServer
 
 VERSION = "/2018-06-01/runtime"
 
 
-class RuntimeApi:
+class RuntimeApi(WebServer):
     """Hands out events; .invoke(event) waits for what the runtime says of it.
 
     .address is for AWS_LAMBDA_RUNTIME_API; .start_errors holds what was posted to init/error.
@@ -27,7 +27,7 @@ class RuntimeApi:
         self.statuses = []  # to answer posts with, in turn; 202 when there are none
         api = self
 
-        class Handler(BaseHTTPRequestHandler):
+        class Request(Handler):
             protocol_version = "HTTP/1.1"
             disable_nagle_algorithm = True
             wbufsize = 65536
@@ -79,18 +79,8 @@ class RuntimeApi:
                 except OSError:
                     return True
 
-            def log_message(self, *arguments):
-                pass
-
-        class Server(ThreadingHTTPServer):
-            def handle_error(self, request, client_address):
-                """A runtime that was killed is no news."""
-
         self.closed = False
-        self.server = Server(("127.0.0.1", 0), Handler)
-        self.server.daemon_threads = True
-        self.address = f"127.0.0.1:{self.server.server_port}"
-        threading.Thread(target=self.server.serve_forever, kwargs={"poll_interval": 0.1}, daemon=True).start()
+        super().__init__(Request)
 
     def send(self, event, timeout=30):
         """Offer an event to the runtime; what .answer() takes."""
@@ -109,5 +99,4 @@ class RuntimeApi:
 
     def close(self):
         self.closed = True
-        self.server.shutdown()
-        self.server.server_close()
+        super().close()

@@ -1,16 +1,15 @@
 """AWS Secrets Manager on this machine, as far as GetSecretValue goes; it checks signatures, as AWS does."""
 
 import json
-import ssl
-import threading
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 from botocore.auth import SigV4Auth
 from botocore.awsrequest import AWSRequest
 from botocore.credentials import Credentials
 
+from web_server import Handler, WebServer
 
-class SecretsManager:
+
+class SecretsManager(WebServer):
     """.secrets maps ARNs to texts; .requests counts what was asked; .failures are (status, type) to answer first."""
 
     def __init__(self, access_key, secret_key, token, region, certificate=None):
@@ -19,32 +18,16 @@ class SecretsManager:
         self.credentials, self.region = Credentials(access_key, secret_key, token), region
         manager = self
 
-        class Handler(BaseHTTPRequestHandler):
+        class Request(Handler):
             protocol_version = "HTTP/1.1"
 
             def do_POST(self):
-                body = self.rfile.read(int(self.headers["Content-Length"]))
                 manager.requests += 1
-                status, answer = manager.answer(self.headers, body)
-                text = json.dumps(answer).encode()
-                self.send_response(status)
-                self.send_header("Content-Type", "application/x-amz-json-1.1")
-                self.send_header("Content-Length", str(len(text)))
-                self.end_headers()
-                self.wfile.write(text)
+                status, answer = manager.answer(self.headers, self.read_body())
+                self.answer(status, json.dumps(answer), Content_Type="application/x-amz-json-1.1")
 
-            def log_message(self, *arguments):
-                pass
-
-        self.server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        self.server.daemon_threads = True
-        self.url = f"http://127.0.0.1:{self.server.server_port}/"
-        if certificate:
-            context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-            context.load_cert_chain(*certificate)
-            self.server.socket = context.wrap_socket(self.server.socket, server_side=True)
-            self.url = f"https://localhost:{self.server.server_port}/"
-        threading.Thread(target=self.server.serve_forever, kwargs={"poll_interval": 0.1}, daemon=True).start()
+        super().__init__(Request, certificate=certificate)
+        self.url += "/"
 
     def answer(self, headers, body):
         if self.failures:
@@ -70,7 +53,3 @@ class SecretsManager:
         auth = SigV4Auth(self.credentials, "secretsmanager", self.region)
         canonical = auth.canonical_request(request)
         return given.endswith("Signature=" + auth.signature(auth.string_to_sign(request, canonical), request))
-
-    def close(self):
-        self.server.shutdown()
-        self.server.server_close()
