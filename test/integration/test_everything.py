@@ -208,6 +208,8 @@ def test_everything_at_once(feed, database, table, dynamodb, daemon, postgres, a
     patient = ["--request-timeout", "15s"]  # others may work on this machine too
     queries = {"query-dynamodb": Query(daemon, ["--topk-k", K, *patient], rows),
                "query-postgresql": Query(daemon, ["--store", "postgres", *patient], database.env())}
+    for name, query in queries.items():
+        wait_until(lambda: query.top(entity=TENANTS[0])[0] == 200, 30, f"{name}: its store")
     live = {name: Live(query, TENANTS[0]) for name, query in queries.items()}
     workers = [Worker(kafka_round(feed, sent), TICK), Worker(kinesis_round(api, sent), 0.5),
                *(Worker(reading_round(query, sent), TICK) for query in queries.values())]
