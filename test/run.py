@@ -32,6 +32,9 @@ from demo.stack import Stack, exit_on_signals  # noqa: E402
 import topk_text  # noqa: E402
 
 
+MOST_LINES = 800
+
+
 class Tally:
     """Counts what is reported, and prints the failures, and what was slow as a sign of life."""
 
@@ -50,11 +53,15 @@ class Tally:
 
 
 def style(tally, _stack, only):
-    """Every C file is as `make format` leaves it."""
+    """Every C file is as `make format` leaves it, and no file is too long."""
     sources = [path for folder in CHECKOUT.iterdir() if folder.name != "build" for path in sorted(folder.glob("**/*.[ch]"))]
     output = run([CHECKOUT / "build" / "venv" / "bin" / "clang-format", "--dry-run", *sources])
     passed = output.returncode == 0 and not output.stderr and sources
     tally.report(f"style: {len(sources)} C files are formatted", passed, output.stderr[-4000:])
+    written = [path for folder in CHECKOUT.iterdir() if folder.name != "build" for path in sorted(folder.glob("**/*"))
+               if path.suffix in (".c", ".h", ".py", ".sh", ".sql", ".md", ".js", ".css") and path.is_file()]
+    long = [f"{path}: {lines} lines" for path in written if (lines := path.read_text().count("\n")) > MOST_LINES]
+    tally.report(f"style: {len(written)} files have at most {MOST_LINES} lines", written and not long, "\n".join(long))
 
 
 def unit(tally, _stack, only):
