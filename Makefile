@@ -137,7 +137,7 @@ DAEMON_LIBS = -Wl,--as-needed $(shell pkg-config --libs $(PACKAGES)) -lhttp_pars
 objects = $(patsubst %.c,build/$(1)/%.o,$(wildcard $(addsuffix /*.c,$(2))))
 
 # Messages of protobuf that topk-query is made with: query_messages(variant).  Reflection also describes itself as v1alpha.
-QUERY_MESSAGES = $(patsubst query/proto/%.proto,%,$(shell find query/proto -name '*.proto'))
+QUERY_MESSAGES = $(patsubst query/proto/%.proto,%,$(shell find query/proto -name '*.proto' 2>/dev/null))
 QUERY_PROTOS = $(QUERY_MESSAGES) grpc/reflection/v1alpha/reflection
 query_messages = $(QUERY_MESSAGES:%=build/$(1)/proto/query/%.pb-c.o)
 
