@@ -3,7 +3,7 @@
 #	  Builds the Debian packages of HEAD twice (test/same_bytes.sh) and lints them, in a root of the Debian that has this
 #	  PostgreSQL, with what they are built with; installs, tries, upgrades and purges them in one that has nothing.
 #
-# Needs root and mmdebstrap, and takes a quarter of an hour.  Both roots go at the end, unless KEEP_ROOTS is set.
+# Needs root and mmdebstrap, and takes a quarter of an hour.  The roots go at the end, unless KEEP_ROOTS is set.
 set -eu
 
 POSTGRESQL=${1:-15}
@@ -49,7 +49,9 @@ outside()
 	mkdir -p "$roots"
 	[ -n "${KEEP_ROOTS-}" ] || trap 'rm -rf "$roots"' EXIT
 	make_root build build-essential git lintian patch python3 $(build_depends)
-	make_root install
+	make_root clean
+	rm -rf "$roots/install"
+	cp -a --reflink=auto "$roots/clean" "$roots/install"
 	checkout build
 	checkout install
 	inside build build
