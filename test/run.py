@@ -172,6 +172,8 @@ def integration(tally, stack, only):
             if report.when == "call" and not report.skipped or report.failed:
                 tally.report(report.nodeid.rpartition("/")[2], report.passed,
                              f"{report.longreprtext}\n{report.capstdout}{report.capstderr}", report.duration)
+                if os.environ.get("SOAK") and report.passed:
+                    print(report.capstdout, end="", flush=True)
 
         @staticmethod
         def pytest_collectreport(report):

@@ -4,6 +4,7 @@ import json
 import os
 import random
 import re
+import statistics
 import time
 import urllib.request
 from collections import Counter
@@ -50,12 +51,14 @@ class Feed:
                                   "queue.buffering.max.messages": 1_000_000,
                                   "enable.idempotence": True})
         self.sent = Counter()
+        self.started = []
         database.query("SELECT topk_pipeline.create(%s)", PIPELINE)
 
     def start(self, *arguments, ready="partitions assigned", **env):
-        return self.daemon("topk-kafka-feeder",
-                           ["--topic", self.topic, "--group", self.topic, *arguments],
-                           env={"TOPK_DSN": self.database.dsn, **env}, ready=ready)
+        self.started.append(self.daemon("topk-kafka-feeder",
+                                        ["--topic", self.topic, "--group", self.topic, *arguments],
+                                        env={"TOPK_DSN": self.database.dsn, **env}, ready=ready))
+        return self.started[-1]
 
     def start_static(self, *arguments, member="a", **options):
         """As a static member of the group, which may come back at once after a kill -9."""
@@ -92,11 +95,19 @@ class Feed:
         wait_until(lambda: self.position() >= position, timeout, f"position {position}")
 
     def check_exact(self):
-        """Every record that was sent is counted, once."""
+        """Every record that was sent is counted, once.  Returns how long that took to come true, in seconds."""
+        began = time.monotonic()
         sent = sum(self.sent.values())
         self.await_position(sent)
+        took = time.monotonic() - began
         assert self.position() == sent
         assert self.total() == sent
         assert self.counted() == self.sent
         assert self.database.query("SELECT topk_is_exact(topk_pipeline.summary(%s, days => 2))",
                                    PIPELINE) == [(True,)]
+        return took
+
+    def tell(self, faults, took=()):
+        """What a long edition prints, after check_exact: what was done, and how long it took until all was counted."""
+        times = f"; all counted after p50 {statistics.median(took):.1f}, at most {max(took):.1f} s" if took else ""
+        print(f"{faults}, {sum(self.sent.values()):,} records, 0 lost, 0 twice{times}")

@@ -27,6 +27,7 @@ def feed(cluster, database, daemon):
 def test_the_leader_of_a_partition_is_killed(feed, cluster):
     """Records are acknowledged by two nodes, so none that was sent is lost, and none comes twice."""
     feeder = feed.start("--batch-records", "200")
+    took = []
     for number in range(LEADERS_KILLED):
         before = feed.position()
         feed.send_events(20_000)
@@ -34,6 +35,7 @@ def test_the_leader_of_a_partition_is_killed(feed, cluster):
         leader = cluster.leader(feed.topic, number % 4)
         leader.kill()
         feed.send_events(5000)
-        feed.check_exact()
+        took.append(feed.check_exact())
         leader.start()
     assert feeder.process.running()
+    feed.tell(f"{LEADERS_KILLED} leaders killed", took)

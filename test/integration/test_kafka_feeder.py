@@ -4,6 +4,7 @@ import json
 import os
 import random
 import re
+import statistics
 import threading
 import time
 import urllib.request
@@ -23,7 +24,7 @@ CHECKOUT = Path(__file__).resolve().parents[2]
 
 KILLS = edition(20, 200)
 KILL_RECORDS = edition(1_000_000, 5_000_000)
-DEATHS_OF_TWO = edition(2, 250)  # each moves partitions twice: when one dies, and when it comes back
+REBALANCES = edition(4, 500)
 ZOMBIES = edition(1, 50)
 RESTARTS = edition(1, 34)  # of PostgreSQL, in each of three ways
 CUTS = edition(10, 1000)
@@ -134,20 +135,30 @@ def test_kill_9_at_random_moments(feed):
         feeders[member] = feed.start_static(*arguments, member=member, ready=None)
     assert amid_work >= KILLS // 4, "the kills came too late to mean anything"
     feed.check_exact()
+    feed.tell(f"{KILLS} kill -9, {amid_work} of them amid work")
 
 
-def test_two_feeders_and_one_is_killed_and_restarted(feed):
+def test_two_feeders_and_one_dies_or_leaves_and_comes_back(feed):
+    """Until partitions were moved from a living feeder REBALANCES times; one in four goes by kill -9, and is missed 6 s later."""
     arguments = ["--batch-records", "500"]
     feeders = [feed.start(*arguments), feed.start(*arguments)]
-    for number in range(DEATHS_OF_TWO):
+    deaths = 0
+    while (moved := sum(feeder.log().count("partitions revoked") for feeder in feed.started)) < REBALANCES:
         feed.send_events(5000)
-        feeders[number % 2].kill()
+        leaver = feeders[deaths % 2]
+        if deaths % 4 == 0:
+            leaver.kill()
+        else:
+            assert leaver.terminate() == 0, leaver.log()
         feed.send_events(5000)
-        feeders[number % 2] = feed.start(*arguments)
+        feeders[deaths % 2] = feed.start(*arguments)
+        deaths += 1
     feed.check_exact()
+    feed.tell(f"{moved} rebalances by {(deaths + 3) // 4} kill -9 and {deaths - (deaths + 3) // 4} SIGTERM")
 
 
 def test_a_feeder_that_was_thought_dead_changes_nothing(feed):
+    refused = 0
     for _ in range(ZOMBIES):
         before = feed.position()
         zombie = feed.start("--batch-records", "200")
@@ -159,8 +170,10 @@ def test_a_feeder_that_was_thought_dead_changes_nothing(feed):
             feed.send_events(1000)
         feed.send_events(1000)
         feed.check_exact()
+        refused += "batch dropped" in zombie.log()
         for feeder in (zombie, heir):
             assert feeder.terminate() == 0, feeder.log()
+    feed.tell(f"{ZOMBIES} feeders stopped beyond the session timeout, {refused} of them with a batch that was then refused")
 
 
 @contextmanager
@@ -175,6 +188,7 @@ def stopped(daemon):
 @pytest.mark.parametrize("how", ["fast", "immediate", "kill"])
 def test_postgresql_is_restarted_amid_work(feed, postgres, how):
     feeder = feed.start("--batch-records", "200", "--batch-ms", "0")
+    took = []
     for _ in range(RESTARTS):
         before = feed.position()
         feed.send_events(20_000)
@@ -183,10 +197,10 @@ def test_postgresql_is_restarted_amid_work(feed, postgres, how):
         feed.send_events(1000)
         time.sleep(1)
         postgres.start()
-        back = time.monotonic()
-        feed.check_exact()
-        assert time.monotonic() - back < 15
+        took.append(feed.check_exact())
+        assert took[-1] < 15
     assert feeder.process.running()
+    feed.tell(f"{RESTARTS} times {how}", took)
 
 
 def test_partitions_move_while_postgresql_is_away(feed, postgres):
@@ -211,7 +225,9 @@ def test_the_connection_is_cut_at_any_byte_of_a_commit(feed, postgres):
         feed.send_events(20_000)
         feed.check_exact()
     proxy.close()
-    assert "batch was committed, though its answer was lost" in feeder.log()
+    resolved = feeder.log().count("batch was committed, though its answer was lost")
+    assert resolved > 0
+    feed.tell(f"{proxy.cuts} connections cut, {resolved} of them between a commit and its answer")
 
 
 @pytest.fixture
@@ -228,6 +244,7 @@ def test_packets_to_postgresql_vanish(feed, postgres, blackhole):
     dsn = feed.database.dsn.replace("host=127.0.0.1", f"host={blackhole.host}").replace(
         f"port={postgres.port}", f"port={blackhole.port}")
     feeder = feed.start("--batch-records", "200", "--batch-ms", "0", TOPK_DSN=dsn)
+    noticed, took = [], []
     for number in range(BLACKHOLES):
         before = feed.position()
         log = len(feeder.log())
@@ -239,15 +256,14 @@ def test_packets_to_postgresql_vanish(feed, postgres, blackhole):
         silent = time.monotonic()
         feed.send_events(1000)
         wait_until(lambda log=log: "dependency failed" in feeder.log()[log:])
-        noticed = time.monotonic() - silent
+        noticed.append(time.monotonic() - silent)
         time.sleep(random.uniform(0, 10))
         blackhole.speak()
-        back = time.monotonic()
-        feed.check_exact()
-        print(f"noticed after {noticed:.1f} s, exact {time.monotonic() - back:.1f} s after it was back")
-        assert noticed < 10
-        assert time.monotonic() - back < 15
+        took.append(feed.check_exact())
+        assert noticed[-1] < 10
+        assert took[-1] < 15
     assert feeder.process.running()
+    feed.tell(f"{BLACKHOLES} silences, noticed after p50 {statistics.median(noticed):.1f}, at most {max(noticed):.1f} s", took)
 
 
 def test_the_broker_is_restarted_amid_work(feed, kafka):

@@ -126,6 +126,7 @@ def test_bad_records_amid_good_ones(feed, bad, options, good):
         assert words in detail
     assert feeder.terminate() == 0
     assert f"records={len(order)} rejected={BAD_RECORDS}" in feeder.log()
+    print(f"{BAD_RECORDS:,} records bad in {len(bad)} ways amid {GOOD_RECORDS:,} good ones: all rejected with position and reason, all good ones counted")
 
 
 def test_the_headers_of_bad_records_are_kept(feed):

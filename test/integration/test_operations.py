@@ -90,10 +90,13 @@ def test_a_full_disk_is_waited_for(feed, small_disk):
         feeder.wait_for("level=warning .*No space left on device")
         time.sleep(FULL_SECONDS)
         ballast.unlink()
+        freed = time.monotonic()
         feed.await_position(21_000)
+        took = time.monotonic() - freed
         assert feed.total() == 21_000
         assert feeder.process.running()
         feeder.wait_for("works again")
+        feed.tell(f"a disk full for {FULL_SECONDS} s", [took])
     finally:
         feed.database.query("ALTER TABLE topk_pipeline.slot SET TABLESPACE pg_default")
         feed.database.query("DROP TABLESPACE small")
