@@ -6,15 +6,12 @@
  */
 #include "consumer.h"
 
-#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/eventfd.h>
-#include <unistd.h>
 
+#include "client.h"
 #include "daemon/clock.h"
-#include "properties.h"
 
 /* A topic that does not exist may be about to be made. */
 #define TOPIC_GRACE_MS 30000
@@ -27,9 +24,7 @@ struct Consumer
 {
 	const FeederConfig *config;
 	const Log		   *log;
-	rd_kafka_t		   *kafka;
-	rd_kafka_queue_t   *queue;
-	int					fd; /* eventfd, written when the queue is no longer empty */
+	Client				client;
 	bool				closing;
 	ConsumerRebalance	rebalance;
 	rd_kafka_topic_partition_list_t
@@ -41,13 +36,19 @@ struct Consumer
 	int64_t		 topic_missing_since; /* 0: it is not missing */
 };
 
-/* ---- callbacks: called by consumer_read, but for the log ---- */
+/* ---- callbacks: called by consumer_read ---- */
+
+static Consumer *
+consumer_of(void *opaque)
+{
+	return ((Client *) opaque)->owner;
+}
 
 static void
 on_rebalance(rd_kafka_t *kafka, rd_kafka_resp_err_t what,
 			 rd_kafka_topic_partition_list_t *partitions, void *opaque)
 {
-	Consumer *consumer = opaque;
+	Consumer *consumer = consumer_of(opaque);
 
 	if (consumer->closing || (what != RD_KAFKA_RESP_ERR__ASSIGN_PARTITIONS &&
 							  what != RD_KAFKA_RESP_ERR__REVOKE_PARTITIONS))
@@ -81,7 +82,7 @@ on_connection_error(Consumer *consumer, int error, const char *reason)
 static void
 on_error(rd_kafka_t *kafka, int error, const char *reason, void *opaque)
 {
-	Consumer *consumer = opaque;
+	Consumer *consumer = consumer_of(opaque);
 	char	  message[512];
 
 	switch (error)
@@ -109,75 +110,28 @@ on_error(rd_kafka_t *kafka, int error, const char *reason, void *opaque)
 	}
 }
 
-/* From librdkafka's own threads.  Connections that fail are told once, by on_error. */
-static void
-on_log(const rd_kafka_t *kafka, int level, const char *facility, const char *text)
-{
-	const Consumer *consumer = rd_kafka_opaque(kafka);
-
-	log_debug(consumer->log, "librdkafka", LOG_INTEGER("syslog_level", level),
-			  LOG_TEXT("facility", facility), LOG_TEXT("text", text));
-}
-
 /* ---- opening and closing ---- */
-
-static DaemonStatus
-consumer_create(Consumer *consumer)
-{
-	char			 problem[512];
-	rd_kafka_conf_t *conf =
-		properties_conf(consumer->config, PROPERTIES_CONSUMER, problem, sizeof(problem));
-
-	if (conf != NULL)
-	{
-		rd_kafka_conf_set_opaque(conf, consumer);
-		rd_kafka_conf_set_rebalance_cb(conf, on_rebalance);
-		rd_kafka_conf_set_error_cb(conf, on_error);
-		rd_kafka_conf_set_log_cb(conf, on_log);
-		consumer->kafka = rd_kafka_new(RD_KAFKA_CONSUMER, conf, problem, sizeof(problem));
-		if (consumer->kafka == NULL)
-			rd_kafka_conf_destroy(conf);
-	}
-	if (consumer->kafka == NULL)
-	{
-		log_error(consumer->log, "could not create the Kafka client", LOG_TEXT("error", problem),
-				  LOG_TEXT("hint", "check the properties of librdkafka (-X, KAFKA_CONF_...)"));
-		return DAEMON_FATAL;
-	}
-	rd_kafka_poll_set_consumer(consumer->kafka);
-	consumer->queue = rd_kafka_queue_get_consumer(consumer->kafka);
-	return DAEMON_OK;
-}
 
 static DaemonStatus
 consumer_subscribe(Consumer *consumer)
 {
-	static const uint64_t			 wake = 1;
 	rd_kafka_topic_partition_list_t *topics = rd_kafka_topic_partition_list_new(1);
 	rd_kafka_resp_err_t				 error;
 
 	rd_kafka_topic_partition_list_add(topics, consumer->config->topic, RD_KAFKA_PARTITION_UA);
-	error = rd_kafka_subscribe(consumer->kafka, topics);
+	error = rd_kafka_subscribe(consumer->client.kafka, topics);
 	rd_kafka_topic_partition_list_destroy(topics);
-	if (error != RD_KAFKA_RESP_ERR_NO_ERROR)
-	{
-		log_error(consumer->log, "could not subscribe", LOG_TEXT("topic", consumer->config->topic),
-				  LOG_TEXT("error", rd_kafka_err2str(error)));
-		return DAEMON_FATAL;
-	}
-	consumer->fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
-	if (consumer->fd < 0)
-	{
-		log_error(consumer->log, "could not create an eventfd", LOG_TEXT("error", strerror(errno)));
-		return DAEMON_FATAL;
-	}
-	rd_kafka_queue_io_event_enable(consumer->queue, consumer->fd, &wake, sizeof(wake));
-	return DAEMON_OK;
+	if (error == RD_KAFKA_RESP_ERR_NO_ERROR)
+		return DAEMON_OK;
+	log_error(consumer->log, "could not subscribe", LOG_TEXT("topic", consumer->config->topic),
+			  LOG_TEXT("error", rd_kafka_err2str(error)));
+	return DAEMON_FATAL;
 }
 
 DaemonStatus
 consumer_open(const FeederConfig *config, const Log *log, Consumer **consumer)
 {
+	static const ClientCallbacks callbacks = {.error = on_error, .rebalance = on_rebalance};
 	Consumer *new = calloc(1, sizeof(*new));
 
 	*consumer = NULL;
@@ -188,10 +142,10 @@ consumer_open(const FeederConfig *config, const Log *log, Consumer **consumer)
 	}
 	new->config = config;
 	new->log = log;
-	new->fd = -1;
 	new->reached = true;
 	new->partitions = rd_kafka_topic_partition_list_new(0);
-	if (consumer_create(new) != DAEMON_OK || consumer_subscribe(new) != DAEMON_OK)
+	if (client_open(&new->client, PROPERTIES_CONSUMER, config, &callbacks, log, new) != DAEMON_OK ||
+		consumer_subscribe(new) != DAEMON_OK)
 	{
 		consumer_close(new);
 		return DAEMON_FATAL;
@@ -206,21 +160,17 @@ consumer_close(Consumer *consumer)
 	if (consumer == NULL)
 		return;
 	consumer->closing = true;
-	if (consumer->kafka != NULL)
+	if (consumer->client.kafka != NULL)
 	{
 		/* librdkafka waits for the answer to a rebalance before it leaves the group */
 		if (consumer->rebalance != CONSUMER_STABLE)
-			rd_kafka_assign(consumer->kafka, NULL);
-		rd_kafka_queue_io_event_enable(consumer->queue, -1, NULL, 0);
-		rd_kafka_queue_destroy(consumer->queue);
-		rd_kafka_consumer_close(consumer->kafka);
+			rd_kafka_assign(consumer->client.kafka, NULL);
+		client_mute(&consumer->client);
+		rd_kafka_consumer_close(consumer->client.kafka);
 	}
 	/* a list holds references that rd_kafka_destroy waits for (librdkafka issue 3796) */
 	rd_kafka_topic_partition_list_destroy(consumer->partitions);
-	if (consumer->kafka != NULL)
-		rd_kafka_destroy(consumer->kafka);
-	if (consumer->fd >= 0)
-		close(consumer->fd);
+	client_close(&consumer->client);
 	free(consumer);
 }
 
@@ -229,19 +179,16 @@ consumer_close(Consumer *consumer)
 int
 consumer_fd(const Consumer *consumer)
 {
-	return consumer->fd;
+	return consumer->client.fd;
 }
 
 size_t
 consumer_read(Consumer *consumer, rd_kafka_message_t **messages, size_t count)
 {
-	uint64_t wakes;
-	ssize_t	 taken;
+	ssize_t taken;
 
-	/* before reading the queue, lest a wake-up be lost */
-	while (read(consumer->fd, &wakes, sizeof(wakes)) > 0)
-		;
-	taken = rd_kafka_consume_batch_queue(consumer->queue, 0, messages, count);
+	client_heard(&consumer->client);
+	taken = rd_kafka_consume_batch_queue(consumer->client.queue, 0, messages, count);
 	return taken > 0 ? (size_t) taken : 0;
 }
 
@@ -333,7 +280,7 @@ consumer_partitions(const Consumer *consumer)
 static DaemonStatus
 consumer_set_assignment(Consumer *consumer, const rd_kafka_topic_partition_list_t *partitions)
 {
-	rd_kafka_resp_err_t error = rd_kafka_assign(consumer->kafka, partitions);
+	rd_kafka_resp_err_t error = rd_kafka_assign(consumer->client.kafka, partitions);
 
 	consumer->rebalance = CONSUMER_STABLE;
 	if (error == RD_KAFKA_RESP_ERR_NO_ERROR)
@@ -362,13 +309,13 @@ consumer_unassign(Consumer *consumer)
 void
 consumer_pause(Consumer *consumer)
 {
-	rd_kafka_pause_partitions(consumer->kafka, consumer->partitions);
+	rd_kafka_pause_partitions(consumer->client.kafka, consumer->partitions);
 }
 
 void
 consumer_resume(Consumer *consumer)
 {
-	rd_kafka_resume_partitions(consumer->kafka, consumer->partitions);
+	rd_kafka_resume_partitions(consumer->client.kafka, consumer->partitions);
 }
 
 /* ---- what the broker knows ---- */
@@ -378,7 +325,7 @@ consumer_query_end(Consumer *consumer, int32_t partition, int64_t *end)
 {
 	int64_t				start;
 	rd_kafka_resp_err_t error = rd_kafka_query_watermark_offsets(
-		consumer->kafka, consumer->config->topic, partition, &start, end, QUERY_TIMEOUT_MS);
+		consumer->client.kafka, consumer->config->topic, partition, &start, end, QUERY_TIMEOUT_MS);
 
 	return error == RD_KAFKA_RESP_ERR_NO_ERROR ? DAEMON_OK : DAEMON_RETRY;
 }
@@ -389,8 +336,8 @@ consumer_known_end(const Consumer *consumer, int32_t partition)
 	int64_t start;
 	int64_t end;
 
-	if (rd_kafka_get_watermark_offsets(consumer->kafka, consumer->config->topic, partition, &start,
-									   &end) != RD_KAFKA_RESP_ERR_NO_ERROR)
+	if (rd_kafka_get_watermark_offsets(consumer->client.kafka, consumer->config->topic, partition,
+									   &start, &end) != RD_KAFKA_RESP_ERR_NO_ERROR)
 		return -1;
 	return end; /* RD_KAFKA_OFFSET_INVALID is negative */
 }
@@ -403,7 +350,7 @@ consumer_reached(Consumer *consumer)
 	if (consumer->reached || clock_milliseconds() < consumer->next_probe)
 		return consumer->reached;
 	consumer->next_probe = clock_milliseconds() + PROBE_INTERVAL_MS;
-	if (rd_kafka_metadata(consumer->kafka, 0, NULL, &metadata, PROBE_TIMEOUT_MS) ==
+	if (rd_kafka_metadata(consumer->client.kafka, 0, NULL, &metadata, PROBE_TIMEOUT_MS) ==
 		RD_KAFKA_RESP_ERR_NO_ERROR)
 	{
 		rd_kafka_metadata_destroy(metadata);

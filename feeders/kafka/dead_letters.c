@@ -10,18 +10,12 @@
  */
 #include "dead_letters.h"
 
-#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
-#include <sys/eventfd.h>
-#include <unistd.h>
 
-#include <librdkafka/rdkafka.h>
-
+#include "client.h"
 #include "daemon/backoff.h"
 #include "daemon/clock.h"
-#include "properties.h"
 
 /* As for the topic that is read. */
 #define TOPIC_GRACE_MS 30000
@@ -41,10 +35,8 @@ struct DeadLetters
 	const FeederConfig *config;
 	const Log		   *log;
 	Gauges			   *gauges;
-	rd_kafka_t		   *kafka;
+	Client				client;
 	rd_kafka_topic_t   *topic;
-	rd_kafka_queue_t   *queue;
-	int					fd; /* eventfd, written when the queue is no longer empty */
 	DaemonStatus		health;
 	int64_t				topic_missing_since; /* 0: it is not missing */
 
@@ -126,12 +118,18 @@ letters_outcome(DeadLetters *letters, int row, rd_kafka_resp_err_t error)
 	}
 }
 
-/* ---- callbacks: called by dead_letters_poll, but for the log ---- */
+/* ---- callbacks: called by dead_letters_poll ---- */
+
+static DeadLetters *
+letters_of(void *opaque)
+{
+	return ((Client *) opaque)->owner;
+}
 
 static void
 on_delivery(rd_kafka_t *kafka, const rd_kafka_message_t *message, void *opaque)
 {
-	DeadLetters *letters = opaque;
+	DeadLetters *letters = letters_of(opaque);
 
 	(void) kafka;
 	letters->outstanding--;
@@ -142,20 +140,11 @@ on_delivery(rd_kafka_t *kafka, const rd_kafka_message_t *message, void *opaque)
 static void
 on_error(rd_kafka_t *kafka, int error, const char *reason, void *opaque)
 {
-	const DeadLetters *letters = opaque;
+	const DeadLetters *letters = letters_of(opaque);
 
 	(void) kafka;
 	log_debug(letters->log, "Kafka producer", LOG_INTEGER("code", error),
 			  LOG_TEXT("error", reason));
-}
-
-static void
-on_log(const rd_kafka_t *kafka, int level, const char *facility, const char *text)
-{
-	const DeadLetters *letters = rd_kafka_opaque(kafka);
-
-	log_debug(letters->log, "librdkafka", LOG_INTEGER("syslog_level", level),
-			  LOG_TEXT("facility", facility), LOG_TEXT("text", text));
 }
 
 /* ---- opening and closing ---- */
@@ -163,39 +152,18 @@ on_log(const rd_kafka_t *kafka, int level, const char *facility, const char *tex
 static DaemonStatus
 letters_create(DeadLetters *letters)
 {
-	static const uint64_t wake = 1;
-	char				  problem[512];
-	rd_kafka_conf_t		 *conf =
-		properties_conf(letters->config, PROPERTIES_PRODUCER, problem, sizeof(problem));
+	static const ClientCallbacks callbacks = {.error = on_error, .delivery = on_delivery};
 
-	if (conf != NULL)
-	{
-		rd_kafka_conf_set_opaque(conf, letters);
-		rd_kafka_conf_set_dr_msg_cb(conf, on_delivery);
-		rd_kafka_conf_set_error_cb(conf, on_error);
-		rd_kafka_conf_set_log_cb(conf, on_log);
-		letters->kafka = rd_kafka_new(RD_KAFKA_PRODUCER, conf, problem, sizeof(problem));
-		if (letters->kafka == NULL)
-			rd_kafka_conf_destroy(conf);
-	}
-	if (letters->kafka == NULL)
-	{
-		log_error(letters->log, "could not create the Kafka producer", LOG_TEXT("error", problem),
-				  LOG_TEXT("hint", "check the properties of librdkafka (-X, KAFKA_CONF_...)"));
+	if (client_open(&letters->client, PROPERTIES_PRODUCER, letters->config, &callbacks,
+					letters->log, letters) != DAEMON_OK)
 		return DAEMON_FATAL;
-	}
-	letters->topic = rd_kafka_topic_new(letters->kafka, letters->config->dlq_topic, NULL);
-	letters->fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
-	if (letters->topic == NULL || letters->fd < 0)
-	{
-		log_error(letters->log, "could not prepare the dead-letter topic",
-				  LOG_TEXT("error", letters->topic == NULL ? rd_kafka_err2str(rd_kafka_last_error())
-														   : strerror(errno)));
-		return DAEMON_FATAL;
-	}
-	letters->queue = rd_kafka_queue_get_main(letters->kafka);
-	rd_kafka_queue_io_event_enable(letters->queue, letters->fd, &wake, sizeof(wake));
-	return DAEMON_OK;
+	letters->topic = rd_kafka_topic_new(letters->client.kafka, letters->config->dlq_topic, NULL);
+	if (letters->topic != NULL)
+		return DAEMON_OK;
+	log_error(letters->log, "could not prepare the dead-letter topic",
+			  LOG_TEXT("topic", letters->config->dlq_topic),
+			  LOG_TEXT("error", rd_kafka_err2str(rd_kafka_last_error())));
+	return DAEMON_FATAL;
 }
 
 DaemonStatus
@@ -215,7 +183,6 @@ dead_letters_open(const FeederConfig *config, const Log *log, Gauges *gauges, De
 	new->config = config;
 	new->log = log;
 	new->gauges = gauges;
-	new->fd = -1;
 	backoff_init(&new->backoff, "dead-letter topic");
 	if (letters_create(new) != DAEMON_OK)
 	{
@@ -231,21 +198,12 @@ dead_letters_close(DeadLetters *letters)
 {
 	if (letters == NULL)
 		return;
-	if (letters->queue != NULL)
-	{
-		rd_kafka_queue_io_event_enable(letters->queue, -1, NULL, 0);
-		rd_kafka_queue_destroy(letters->queue);
-	}
 	if (letters->topic != NULL)
 		rd_kafka_topic_destroy(letters->topic);
-	if (letters->kafka != NULL)
-	{
-		/* what is under way is sent again by whoever has the partition next */
-		rd_kafka_purge(letters->kafka, RD_KAFKA_PURGE_F_QUEUE | RD_KAFKA_PURGE_F_INFLIGHT);
-		rd_kafka_destroy(letters->kafka);
-	}
-	if (letters->fd >= 0)
-		close(letters->fd);
+	/* what is under way is sent again by whoever has the partition next */
+	if (letters->client.kafka != NULL)
+		rd_kafka_purge(letters->client.kafka, RD_KAFKA_PURGE_F_QUEUE | RD_KAFKA_PURGE_F_INFLIGHT);
+	client_close(&letters->client);
 	PQclear(letters->letters);
 	free(letters->shards);
 	free(letters);
@@ -289,7 +247,7 @@ letters_check_topic(DeadLetters *letters)
 	const struct rd_kafka_metadata *metadata;
 
 	letters->retry_at = now + CHECK_INTERVAL_MS;
-	if (rd_kafka_metadata(letters->kafka, 0, letters->topic, &metadata, CHECK_TIMEOUT_MS) !=
+	if (rd_kafka_metadata(letters->client.kafka, 0, letters->topic, &metadata, CHECK_TIMEOUT_MS) !=
 		RD_KAFKA_RESP_ERR_NO_ERROR)
 		return DAEMON_OK; /* no broker is reached: the consumer says so */
 	error = metadata->topic_cnt > 0 ? metadata->topics[0].err : RD_KAFKA_RESP_ERR_NO_ERROR;
@@ -356,8 +314,8 @@ letters_send(DeadLetters *letters, int row)
 	StoreLetter			letter = store_letter(letters->letters, row);
 	rd_kafka_headers_t *headers = letters_headers(letters, &letter);
 	rd_kafka_resp_err_t error = rd_kafka_producev(
-		letters->kafka, RD_KAFKA_V_RKT(letters->topic), RD_KAFKA_V_MSGFLAGS(RD_KAFKA_MSG_F_COPY),
-		RD_KAFKA_V_KEY(letter.key, letter.key_length),
+		letters->client.kafka, RD_KAFKA_V_RKT(letters->topic),
+		RD_KAFKA_V_MSGFLAGS(RD_KAFKA_MSG_F_COPY), RD_KAFKA_V_KEY(letter.key, letter.key_length),
 		RD_KAFKA_V_VALUE((void *) letter.payload, letter.payload_length),
 		RD_KAFKA_V_HEADERS(headers), RD_KAFKA_V_OPAQUE((void *) (intptr_t) row), RD_KAFKA_V_END);
 
@@ -434,13 +392,10 @@ letters_report(DeadLetters *letters, Store *store)
 DaemonStatus
 dead_letters_poll(DeadLetters *letters)
 {
-	uint64_t wakes;
-
 	if (letters == NULL)
 		return DAEMON_OK;
-	while (read(letters->fd, &wakes, sizeof(wakes)) > 0)
-		;
-	rd_kafka_poll(letters->kafka, 0);
+	client_heard(&letters->client);
+	rd_kafka_poll(letters->client.kafka, 0);
 	if (letters->health == DAEMON_OK && letters->state == LETTERS_UNCHECKED &&
 		clock_milliseconds() >= letters->retry_at)
 		return letters_check_topic(letters);
@@ -476,5 +431,5 @@ dead_letters_idle(const DeadLetters *letters)
 int
 dead_letters_fd(const DeadLetters *letters)
 {
-	return letters != NULL ? letters->fd : -1;
+	return letters != NULL ? letters->client.fd : -1;
 }
