@@ -8,7 +8,6 @@
 
 #include <string.h>
 
-#include "daemon/metrics.h"
 #include "daemon/version.h"
 #include "mg/mg.h"
 #include "properties.h"
@@ -81,9 +80,9 @@ static const OptionSpec config_options[] = {
 			 "loss and go on with the oldest record there is",
 	 .offset = offsetof(FeederConfig, on_lost_position),
 	 .choices = config_lost_positions},
-	FEED_FIELD_OPTIONS(FeederConfig, field_texts, "the timestamp of the Kafka record",
-					   ", a string or an integer, by which an event counts once however "
-					   "often and from whatever source it comes, within the pipeline's dedup TTL"),
+	FIELD_OPTIONS(FeederConfig, field_options, "the timestamp of the Kafka record",
+				  ", a string or an integer, by which an event counts once however "
+				  "often and from whatever source it comes, within the pipeline's dedup TTL"),
 	{.name = "batch-records",
 	 .environment = "TOPK_BATCH_RECORDS",
 	 .metavar = "NUMBER",
@@ -135,24 +134,12 @@ const OptionsProgram feeder_program = {
 };
 
 static bool
-config_check_fields(FeederConfig *config)
-{
-	const char *option;
-	const char *text;
-	const char *problem = feed_fields_parse(&config->field_texts, &config->fields, &option, &text);
-
-	if (problem != NULL)
-		options_error(&feeder_program, option, "\"%s\" is not a JSON Pointer (RFC 6901): %s", text,
-					  problem);
-	return problem == NULL;
-}
-
-static bool
 config_check(FeederConfig *config)
 {
 	char problem[512];
 
-	if (!config_check_fields(config))
+	if (!common_options_check(&feeder_program, &config->common) ||
+		!field_options_parse(&feeder_program, &config->field_options, &config->fields))
 		return false;
 	if (config->dlq_topic != NULL && strcmp(config->dlq_topic, config->topic) == 0)
 	{
@@ -163,13 +150,6 @@ config_check(FeederConfig *config)
 	if (!properties_check(config, problem, sizeof(problem)))
 	{
 		options_error(&feeder_program, "property", "%s", problem);
-		return false;
-	}
-	if (!metrics_address_valid(config->common.metrics_address))
-	{
-		options_error(&feeder_program, "metrics-addr",
-					  "\"%s\" is not an address; give HOST:PORT, or off",
-					  config->common.metrics_address);
 		return false;
 	}
 	return true;

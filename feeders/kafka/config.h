@@ -7,6 +7,7 @@
 #ifndef KAFKA_CONFIG_H
 #define KAFKA_CONFIG_H
 
+#include "../field_options.h"
 #include "daemon/common_options.h"
 #include "daemon/options.h"
 #include "feed/event.h"
@@ -36,8 +37,8 @@ typedef struct FeederConfig
 	int			on_lost_position; /* ConfigLostPosition */
 
 	/* where the fields of an event lie, as JSON Pointers */
-	FeedFieldTexts field_texts;
-	FeedFields	   fields; /* the same, parsed */
+	FieldOptions field_options;
+	FeedFields	 fields; /* the same, parsed */
 
 	/* batches */
 	int64_t batch_records;

@@ -185,7 +185,7 @@ DaemonStatus
 feeder_open(const FeederConfig *config, const FeedSettings *settings, Store *store, const Log *log,
 			Signals *signals, Metrics *metrics, Feeder **feeder)
 {
-	FeedForm form = config->field_texts.id != NULL ? FEED_RECORDS : FEED_SUMMARIES;
+	FeedForm form = config->field_options.id != NULL ? FEED_RECORDS : FEED_SUMMARIES;
 	Feeder *new = calloc(1, sizeof(*new));
 
 	*feeder = NULL;

@@ -35,11 +35,10 @@ static const OptionSpec config_options[] = {
 	 .offset = offsetof(FeederConfig, k),
 	 .minimum = MG_K_MIN,
 	 .maximum = MG_K_MAX},
-	FEED_FIELD_OPTIONS(
-		FeederConfig, field_texts, "the time when the record arrived at Kinesis",
-		" that the producer gives the event, a string or an integer, by "
-		"which it counts once however often it is sent; by default stream, shard and "
-		"sequence number are its id"),
+	FIELD_OPTIONS(FeederConfig, field_options, "the time when the record arrived at Kinesis",
+				  " that the producer gives the event, a string or an integer, by "
+				  "which it counts once however often it is sent; by default stream, shard and "
+				  "sequence number are its id"),
 	COMMON_DSN_OPTION(FeederConfig, common),
 	{.name = "password-file",
 	 .environment = "TOPK_PASSWORD_FILE",
@@ -101,19 +100,6 @@ const OptionsProgram feeder_program = {
 };
 
 static bool
-check_fields(FeederConfig *config)
-{
-	const char *option;
-	const char *text;
-	const char *problem = feed_fields_parse(&config->field_texts, &config->fields, &option, &text);
-
-	if (problem != NULL)
-		options_error(&feeder_program, option, "\"%s\" is not a JSON Pointer (RFC 6901): %s", text,
-					  problem);
-	return problem == NULL;
-}
-
-static bool
 check_password(const FeederConfig *config)
 {
 	const char *endpoint = config->secrets_endpoint;
@@ -146,7 +132,8 @@ check_password(const FeederConfig *config)
 static bool
 check(FeederConfig *config)
 {
-	if (!check_fields(config) || !check_password(config))
+	if (!field_options_parse(&feeder_program, &config->field_options, &config->fields) ||
+		!check_password(config))
 		return false;
 	if (config->runtime_address != NULL)
 		return true;

@@ -7,6 +7,7 @@
 #ifndef LAMBDA_CONFIG_H
 #define LAMBDA_CONFIG_H
 
+#include "../field_options.h"
 #include "daemon/common_options.h"
 #include "daemon/options.h"
 #include "feed/event.h"
@@ -28,8 +29,8 @@ typedef struct FeederConfig
 	int64_t		k;		/* 0: whatever the pipeline has */
 
 	/* where the fields of an event lie, as JSON Pointers */
-	FeedFieldTexts field_texts;
-	FeedFields	   fields; /* the same, parsed */
+	FieldOptions field_options;
+	FeedFields	 fields; /* the same, parsed */
 
 	/* PostgreSQL's password */
 	const char *password_file;

@@ -350,7 +350,7 @@ def test_the_loss_of_positions_is_accepted_if_told_so(feed):
     (["-X", "no.such=1"], "no.such"),
     (["-X", "enable.auto.commit=true"], "positions are kept in PostgreSQL"),
     (["-X", "partition.assignment.strategy=cooperative-sticky"], "only range and roundrobin"),
-    (["--metrics-addr", "nowhere"], "metrics-addr"),
+    (["--metrics-addr", "nowhere"], "--metrics-addr: \"nowhere\" is not allowed; allowed are HOST:PORT and off"),
     (["--dsn", "nonsense"], "dsn"),
     (["--check-config", "--dsn", "nonsense"], "dsn"),
     (["--check-config", "-X", "no.such=1"], "no.such"),
