@@ -86,19 +86,12 @@ done:
 int
 main(int argc, char **argv)
 {
-	Config config;
-	Log	   log = {.fd = 2, .program = PROGRAM_NAME};
+	Config		  config;
+	OptionsResult result = config_read(argc, argv, &config);
+	Log			  log;
 
-	switch (config_read(argc, argv, &config))
-	{
-		case OPTIONS_PRINTED:
-			return DAEMON_EXIT_OK;
-		case OPTIONS_INVALID:
-			return DAEMON_EXIT_CONFIGURATION;
-		case OPTIONS_RUN:
-			break;
-	}
-	log.format = (LogFormat) config.common.log_format;
-	log.level = (LogLevel) config.common.log_level;
+	if (result != OPTIONS_RUN)
+		return options_exit_status(result);
+	log = log_to_stderr(PROGRAM_NAME, config.common.log_format, config.common.log_level);
 	return run(&config, &log);
 }

@@ -124,29 +124,21 @@ bound_heap(void)
 int
 main(int argc, char **argv)
 {
-	FeederConfig config;
-	Signals		 signals;
-	Log			 log = {.fd = 2, .program = feeder_program.name};
-	int			 code = DAEMON_EXIT_FAILURE;
+	FeederConfig  config;
+	OptionsResult result;
+	Signals		  signals;
+	Log			  log;
+	int			  code = DAEMON_EXIT_FAILURE;
 
 	bound_heap();
-	switch (config_parse(argc, argv, &config))
+	result = config_parse(argc, argv, &config);
+	log = log_to_stderr(feeder_program.name, config.common.log_format, config.common.log_level);
+	if (result != OPTIONS_RUN)
+		code = options_exit_status(result);
+	else if (signals_open(&signals, &log) == DAEMON_OK)
 	{
-		case OPTIONS_RUN:
-			log.format = (LogFormat) config.common.log_format;
-			log.level = (LogLevel) config.common.log_level;
-			if (signals_open(&signals, &log) == DAEMON_OK)
-			{
-				code = run(&config, &log, &signals);
-				signals_close(&signals);
-			}
-			break;
-		case OPTIONS_PRINTED:
-			code = DAEMON_EXIT_OK;
-			break;
-		case OPTIONS_INVALID:
-			code = DAEMON_EXIT_CONFIGURATION;
-			break;
+		code = run(&config, &log, &signals);
+		signals_close(&signals);
 	}
 	config_free(&config);
 	return code;

@@ -96,33 +96,26 @@ report_configuration(const Log *log)
 int
 main(int argc, char **argv)
 {
-	FeederConfig config;
-	Log			 log = {.fd = 2, .program = feeder_program.name};
-	Runtime		*runtime;
-	int			 code = DAEMON_EXIT_FAILURE;
+	FeederConfig  config;
+	OptionsResult result;
+	Log			  log;
+	Runtime		 *runtime;
+	int			  code = DAEMON_EXIT_FAILURE;
 
 	signal(SIGPIPE, SIG_IGN);
 	/* a batch's buffers grow by moving pages, not bytes, and go back when it is done */
 	mallopt(M_MMAP_THRESHOLD, 128 * 1024);
 	limit_name_service();
-	switch (config_parse(argc, argv, &config))
+	result = config_parse(argc, argv, &config);
+	log = log_to_stderr(feeder_program.name, config.common.log_format, config.common.log_level);
+	if (result == OPTIONS_INVALID)
+		report_configuration(&log);
+	if (result != OPTIONS_RUN)
+		code = options_exit_status(result);
+	else if (runtime_open(config.runtime_address, &log, &runtime) == DAEMON_OK)
 	{
-		case OPTIONS_RUN:
-			log.format = (LogFormat) config.common.log_format;
-			log.level = (LogLevel) config.common.log_level;
-			if (runtime_open(config.runtime_address, &log, &runtime) == DAEMON_OK)
-			{
-				run(&config, &log, runtime);
-				runtime_close(runtime);
-			}
-			break;
-		case OPTIONS_PRINTED:
-			code = DAEMON_EXIT_OK;
-			break;
-		case OPTIONS_INVALID:
-			report_configuration(&log);
-			code = DAEMON_EXIT_CONFIGURATION;
-			break;
+		run(&config, &log, runtime);
+		runtime_close(runtime);
 	}
 	config_free(&config);
 	return code;

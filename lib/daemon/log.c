@@ -19,6 +19,15 @@
 const char *const log_level_names[] = {"debug", "info", "warning", "error", NULL};
 const char *const log_format_names[] = {"logfmt", "json", NULL};
 
+Log
+log_to_stderr(const char *program, int format, int level)
+{
+	return (Log) {.fd = STDERR_FILENO,
+				  .program = program,
+				  .format = (LogFormat) format,
+				  .level = (LogLevel) level};
+}
+
 /* Room for the end of the line is kept out of limit. */
 typedef struct LogLine
 {

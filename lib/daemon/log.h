@@ -44,6 +44,9 @@ typedef struct Log
 	LogLevel	level; /* less severe events are not written */
 } Log;
 
+/* A log on standard error; format and level are as an OPTION_CHOICE of the words above has them. */
+extern Log log_to_stderr(const char *program, int format, int level);
+
 typedef enum LogFieldType
 {
 	LOG_FIELD_END = 0,

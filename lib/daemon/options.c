@@ -17,6 +17,7 @@
 #include <strings.h>
 
 #include "daemon/options_print.h"
+#include "daemon/status.h"
 
 extern char **environ;
 
@@ -463,6 +464,12 @@ done:
 	free(letters);
 	free(long_options);
 	return result;
+}
+
+int
+options_exit_status(OptionsResult result)
+{
+	return result == OPTIONS_PRINTED ? DAEMON_EXIT_OK : DAEMON_EXIT_CONFIGURATION;
 }
 
 void

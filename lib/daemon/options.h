@@ -81,6 +81,9 @@ typedef enum OptionsResult
 extern OptionsResult options_parse(const OptionsProgram *program, int argc, char **argv,
 								   void *config);
 
+/* What main() returns when the result is not OPTIONS_RUN. */
+extern int options_exit_status(OptionsResult result);
+
 /* Free what options_parse allocated (properties). */
 extern void options_release(const OptionsProgram *program, void *config);
 
