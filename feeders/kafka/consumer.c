@@ -16,7 +16,6 @@
 /* A topic that does not exist may be about to be made. */
 #define TOPIC_GRACE_MS 30000
 
-#define QUERY_TIMEOUT_MS 5000
 #define PROBE_INTERVAL_MS 2000
 #define PROBE_TIMEOUT_MS 200
 
@@ -321,25 +320,22 @@ consumer_resume(Consumer *consumer)
 /* ---- what the broker knows ---- */
 
 DaemonStatus
-consumer_query_end(Consumer *consumer, int32_t partition, int64_t *end)
+consumer_query_range(Consumer *consumer, int32_t partition, int timeout_ms, ConsumerRange *range)
 {
-	int64_t				start;
-	rd_kafka_resp_err_t error = rd_kafka_query_watermark_offsets(
-		consumer->client.kafka, consumer->config->topic, partition, &start, end, QUERY_TIMEOUT_MS);
+	rd_kafka_resp_err_t error =
+		rd_kafka_query_watermark_offsets(consumer->client.kafka, consumer->config->topic, partition,
+										 &range->start, &range->end, timeout_ms);
 
 	return error == RD_KAFKA_RESP_ERR_NO_ERROR ? DAEMON_OK : DAEMON_RETRY;
 }
 
-int64_t
-consumer_known_end(const Consumer *consumer, int32_t partition)
+bool
+consumer_known_range(const Consumer *consumer, int32_t partition, ConsumerRange *range)
 {
-	int64_t start;
-	int64_t end;
-
-	if (rd_kafka_get_watermark_offsets(consumer->client.kafka, consumer->config->topic, partition,
-									   &start, &end) != RD_KAFKA_RESP_ERR_NO_ERROR)
-		return -1;
-	return end; /* RD_KAFKA_OFFSET_INVALID is negative */
+	return rd_kafka_get_watermark_offsets(consumer->client.kafka, consumer->config->topic,
+										  partition, &range->start,
+										  &range->end) == RD_KAFKA_RESP_ERR_NO_ERROR &&
+		   range->start >= 0 && range->end >= 0; /* else RD_KAFKA_OFFSET_INVALID */
 }
 
 bool

@@ -78,11 +78,19 @@ extern DaemonStatus consumer_unassign(Consumer *consumer);
 extern void consumer_pause(Consumer *consumer);
 extern void consumer_resume(Consumer *consumer);
 
-/* Where the partition ends now; asks the broker, at most a few seconds.  RETRY when it does not answer. */
-extern DaemonStatus consumer_query_end(Consumer *consumer, int32_t partition, int64_t *end);
+/* The offsets of a partition that exist: start is the oldest record's, end that of the next to come. */
+typedef struct ConsumerRange
+{
+	int64_t start;
+	int64_t end;
+} ConsumerRange;
 
-/* Where the partition ended at the last fetch, or -1 when that is not known. */
-extern int64_t consumer_known_end(const Consumer *consumer, int32_t partition);
+/* As it is now; asks the broker.  RETRY when it does not answer in time. */
+extern DaemonStatus consumer_query_range(Consumer *consumer, int32_t partition, int timeout_ms,
+										 ConsumerRange *range);
+
+/* As it was at the last fetch; false when that is not known. */
+extern bool consumer_known_range(const Consumer *consumer, int32_t partition, ConsumerRange *range);
 
 /* Are brokers reached?  A guess that is refreshed by a probe while they were not. */
 extern bool consumer_reached(Consumer *consumer);

@@ -159,6 +159,7 @@ feeder_turn(Feeder *feeder)
 		status = feeder_rebalance(feeder);
 	if (status == DAEMON_OK)
 		status = consumer_health(feeder->consumer);
+	feeder_show_lag(feeder);
 	return status;
 }
 

@@ -9,6 +9,8 @@
 #include "daemon/clock.h"
 #include "feeder_internal.h"
 
+#define QUERY_TIMEOUT_MS 5000
+
 void
 feeder_forget_partitions(Feeder *feeder)
 {
@@ -18,18 +20,20 @@ feeder_forget_partitions(Feeder *feeder)
 	feeder->assigned = false;
 }
 
-/* With --once: where to stop.  RETRY when Kafka does not say. */
+/* For --once: where to stop.  RETRY when Kafka does not say. */
 static DaemonStatus
 feeder_find_ends(Feeder *feeder)
 {
-	DaemonStatus status = DAEMON_OK;
+	DaemonStatus  status = DAEMON_OK;
+	ConsumerRange range;
 
 	for (int i = 0; i < feeder->partitions.count && status == DAEMON_OK; i++)
 	{
 		Partition *partition = &feeder->partitions.items[i];
 
-		if (feeder->config->once)
-			status = consumer_query_end(feeder->consumer, partition->id, &partition->end);
+		status = consumer_query_range(feeder->consumer, partition->id, QUERY_TIMEOUT_MS, &range);
+		if (status == DAEMON_OK)
+			partition->end = range.end;
 	}
 	return status;
 }
@@ -57,6 +61,7 @@ feeder_find_positions(Feeder *feeder, rd_kafka_topic_partition_list_t *list)
 
 		partition->next = positions[i] == FEED_NO_POSITION ? 0 : positions[i];
 		partition->tip = positions[i];
+		partition->stored = positions[i];
 		partition->lag = gauges_lag(&feeder->gauges, ids[i]);
 		list->elems[i].offset =
 			positions[i] == FEED_NO_POSITION ? RD_KAFKA_OFFSET_BEGINNING : positions[i];
@@ -93,7 +98,7 @@ feeder_assign(Feeder *feeder)
 	status = feeder_find_positions(feeder, list);
 	if (status == DAEMON_RETRY)
 		feeder_store_failed(feeder);
-	if (status == DAEMON_OK)
+	if (status == DAEMON_OK && feeder->config->once)
 		status = feeder_find_ends(feeder);
 	if (status == DAEMON_OK && !dead_letters_assign(feeder->letters, &feeder->partitions))
 		status = DAEMON_FATAL;

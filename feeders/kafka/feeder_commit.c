@@ -44,13 +44,11 @@ feeder_committed(Feeder *feeder, int64_t duplicates)
 	for (int i = 0; i < feed_batch_shard_count(batch); i++)
 	{
 		const FeedShard *shard = &feed_batch_shards(batch)[i];
-		int32_t			 id = (int32_t) strtol(shard->name, NULL, 10);
-		Partition		*partition = partitions_find(&feeder->partitions, id);
-		int64_t			 end = consumer_known_end(feeder->consumer, id);
+		Partition		*partition =
+			partitions_find(&feeder->partitions, (int32_t) strtol(shard->name, NULL, 10));
 
-		if (partition == NULL)
-			continue;
-		metric_set(partition->lag, end > shard->to ? (double) (end - shard->to) : 0);
+		if (partition != NULL)
+			partition->stored = shard->to;
 	}
 	feeder->records += feed_batch_records(batch);
 	if (feed_batch_rejected_count(batch) > 0)

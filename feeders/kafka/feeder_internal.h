@@ -50,6 +50,10 @@ struct Feeder
 	size_t				message_next; /* the first that is not in a batch yet */
 	bool				more;		  /* the last read left some in Kafka's client */
 
+	int64_t lag_at; /* when to look at the lag next */
+	unsigned
+		lag_next; /* while paused: the partition to ask the broker about next, modulo their number */
+
 	Backoff backoff;
 	int64_t retry_at; /* PostgreSQL is left alone until then */
 	bool	paused;
@@ -96,6 +100,11 @@ extern DaemonStatus feeder_store_turn(Feeder *feeder, bool now);
 extern DaemonStatus feeder_rebalance(Feeder *feeder);
 
 extern void feeder_forget_partitions(Feeder *feeder);
+
+/* ---- feeder_lag.c ---- */
+
+/* Show how many records of each partition are not counted yet, if it is time to. */
+extern void feeder_show_lag(Feeder *feeder);
 
 /* ---- feeder_read.c ---- */
 

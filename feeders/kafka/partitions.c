@@ -29,6 +29,7 @@ partitions_set(Partitions *partitions, const int32_t *ids, int count)
 		return false;
 	for (int i = 0; i < count; i++)
 		partitions->items[i] = (Partition) {.id = ids[i],
+											.stored = FEED_NO_POSITION,
 											.tip = FEED_NO_POSITION,
 											.shard = PARTITION_NO_SHARD,
 											.end = PARTITION_NO_END};

@@ -19,6 +19,7 @@
 typedef struct Partition
 {
 	int32_t id;
+	int64_t stored;	 /* position in PostgreSQL, or FEED_NO_POSITION */
 	int64_t tip;	 /* position after all batches that were sent, or FEED_NO_POSITION */
 	int64_t next;	 /* offset after the last record that was taken; older ones were seen */
 	int		shard;	 /* number in the batch that is being filled, or PARTITION_NO_SHARD */

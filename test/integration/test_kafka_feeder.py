@@ -13,6 +13,7 @@ from contextlib import contextmanager
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
 
+import psycopg
 import pytest
 from confluent_kafka import TopicPartition
 
@@ -389,9 +390,33 @@ def test_metrics(feed):
     address = f"http://127.0.0.1:{port}"
     text = urllib.request.urlopen(f"{address}/metrics").read().decode()
     assert 'topk_feeder_records_rejected_total{reason="invalid_json"} 1' in text
-    assert f'kafka_consumergroup_lag{{consumergroup="{feed.topic}",topic="{feed.topic}",partition="0"}} 0' in text
+    assert f'kafka_consumergroup_lag{{consumergroup="{feed.topic}",topic="{feed.topic}",partition="0"}} ' in text
     assert urllib.request.urlopen(f"{address}/readyz").status == 200
     assert urllib.request.urlopen(f"{address}/healthz").status == 200
+
+
+def test_the_lag_is_told_while_nothing_is_committed(feed, postgres):
+    """Whether a commit hangs, or PostgreSQL is away and the partitions are paused."""
+    feeder = feed.start("--metrics-addr", "127.0.0.1:0")
+
+    def lag():
+        return sum(metric(feeder, f'kafka_consumergroup_lag{{.*partition="{partition}"}}') for partition in range(4))
+
+    feed.send_events(100)
+    feed.check_exact()
+    wait_until(lambda: lag() == 0)
+    with psycopg.connect(feed.database.dsn) as other:
+        other.execute("LOCK TABLE topk_pipeline.source_position")
+        feed.send_events(40)
+        wait_until(lambda: lag() == 40, what="the lag behind a lock")
+    wait_until(lambda: lag() == 0)
+    postgres.stop("fast")
+    for sent in (40, 80):
+        feed.send_events(40)
+        wait_until(lambda sent=sent: lag() == sent, what=f"a lag of {sent} while PostgreSQL is away")
+    postgres.start()
+    feed.check_exact()
+    wait_until(lambda: lag() == 0)
 
 
 def test_the_documented_options_are_those_of_the_program(daemon):
