@@ -50,9 +50,8 @@ struct Feeder
 	size_t				message_next; /* the first that is not in a batch yet */
 	bool				more;		  /* the last read left some in Kafka's client */
 
-	int64_t lag_at; /* when to look at the lag next */
-	unsigned
-		lag_next; /* while paused: the partition to ask the broker about next, modulo their number */
+	int64_t	 lag_at;   /* when to look at the lag next */
+	unsigned lag_next; /* while paused: counts the partitions that the broker was asked about */
 
 	Backoff backoff;
 	int64_t retry_at; /* PostgreSQL is left alone until then */

@@ -23,7 +23,8 @@
 
 /* Wait for PostgreSQL and learn the pipeline's settings; RETRY only when a stop is requested. */
 static DaemonStatus
-await_settings(Store *store, const Log *log, Signals *signals, FeedSettings *settings)
+await_settings(Store *store, const Log *log, Signals *signals, Metrics *metrics,
+			   FeedSettings *settings)
 {
 	Backoff		 backoff;
 	DaemonStatus status = DAEMON_RETRY;
@@ -31,6 +32,7 @@ await_settings(Store *store, const Log *log, Signals *signals, FeedSettings *set
 	backoff_init(&backoff, "PostgreSQL");
 	while (status == DAEMON_RETRY && !signals_stop_requested(signals))
 	{
+		metrics_progress(metrics);
 		status = store_connect(store);
 		if (status == DAEMON_OK)
 			status = store_settings(store, settings);
@@ -92,7 +94,7 @@ run(const FeederConfig *config, const Log *log, Signals *signals)
 				 LOG_TEXT("source", config->source));
 		/* up, even if what it needs is not: /readyz tells that */
 		notify_systemd("READY=1");
-		switch (await_settings(&store, log, signals, &settings))
+		switch (await_settings(&store, log, signals, metrics, &settings))
 		{
 			case DAEMON_OK:
 				code = run_feeder(config, &settings, &store, log, signals, metrics);

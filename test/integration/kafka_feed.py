@@ -6,6 +6,7 @@ import random
 import re
 import statistics
 import time
+import urllib.error
 import urllib.request
 from collections import Counter
 
@@ -35,11 +36,19 @@ def wait_until(condition, timeout=30, what="the condition"):
     return value
 
 
-def metric(feeder, name):
-    """A number that a feeder shows, started with --metrics-addr 127.0.0.1:0."""
+def answer(feeder, path):
+    """Status and text of /metrics, /healthz or /readyz of a feeder that was started with --metrics-addr 127.0.0.1:0."""
     port = re.search("serving metrics.* port=([0-9]+)", feeder.log())[1]
-    text = urllib.request.urlopen(f"http://127.0.0.1:{port}/metrics").read().decode()
-    return float(re.search(rf"^{name} (\S+)$", text, re.MULTILINE)[1])
+    try:
+        with urllib.request.urlopen(f"http://127.0.0.1:{port}{path}") as response:
+            return response.status, response.read().decode()
+    except urllib.error.HTTPError as error:
+        return error.code, error.read().decode()
+
+
+def metric(feeder, name):
+    """A number that a feeder shows."""
+    return float(re.search(rf"^{name} (\S+)$", answer(feeder, "/metrics")[1], re.MULTILINE)[1])
 
 
 class Feed:

@@ -7,7 +7,6 @@ import re
 import statistics
 import threading
 import time
-import urllib.request
 from collections import Counter
 from contextlib import contextmanager
 from datetime import datetime, timedelta, timezone
@@ -18,7 +17,7 @@ import pytest
 from confluent_kafka import TopicPartition
 
 from blackhole import BlackHole
-from kafka_feed import PIPELINE, edition, event, metric, now_ms, wait_until
+from kafka_feed import PIPELINE, answer, edition, event, metric, now_ms, wait_until
 from proxy import CuttingProxy
 
 CHECKOUT = Path(__file__).resolve().parents[2]
@@ -279,13 +278,22 @@ def test_the_broker_is_restarted_amid_work(feed, kafka):
 
 
 def test_the_database_is_gone_when_the_feeder_starts(feed, postgres):
+    """It is alive, and not ready."""
+    def idle():
+        status, text = answer(feeder, "/healthz")
+        assert status == 200
+        return float(re.fullmatch("ok: last progress (.*) s ago\n", text)[1])
+
     feed.send_events(1000)
     postgres.stop("fast")
-    feeder = feed.start(ready="PostgreSQL")
-    time.sleep(0.5)
-    assert feeder.process.running()
+    feeder = feed.start("--metrics-addr", "127.0.0.1:0", ready="PostgreSQL")
+    time.sleep(1)
+    before = idle()
+    wait_until(lambda: idle() < before, what="progress")
+    assert answer(feeder, "/readyz") == (503, "postgresql: not reached\nkafka: not reached\n")
     postgres.start()
     feed.check_exact()
+    wait_until(lambda: answer(feeder, "/readyz") == (200, "postgresql: reached\nkafka: reached\n"))
 
 
 # ---- coming and going ----
@@ -386,13 +394,11 @@ def test_metrics(feed):
     feed.producer.flush()
     feed.await_position(101)
     wait_until(lambda: metric(feeder, "topk_feeder_records_counted_total") == 100)  # the answer comes after the commit
-    port = re.search("serving metrics.* port=([0-9]+)", feeder.log())[1]
-    address = f"http://127.0.0.1:{port}"
-    text = urllib.request.urlopen(f"{address}/metrics").read().decode()
+    text = answer(feeder, "/metrics")[1]
     assert 'topk_feeder_records_rejected_total{reason="invalid_json"} 1' in text
     assert f'kafka_consumergroup_lag{{consumergroup="{feed.topic}",topic="{feed.topic}",partition="0"}} ' in text
-    assert urllib.request.urlopen(f"{address}/readyz").status == 200
-    assert urllib.request.urlopen(f"{address}/healthz").status == 200
+    assert answer(feeder, "/readyz") == (200, "postgresql: reached\nkafka: reached\n")
+    assert answer(feeder, "/healthz")[0] == 200
 
 
 def test_the_lag_is_told_while_nothing_is_committed(feed, postgres):
@@ -414,6 +420,7 @@ def test_the_lag_is_told_while_nothing_is_committed(feed, postgres):
     for sent in (40, 80):
         feed.send_events(40)
         wait_until(lambda sent=sent: lag() == sent, what=f"a lag of {sent} while PostgreSQL is away")
+    assert answer(feeder, "/readyz") == (503, "postgresql: not reached\nkafka: reached\n")
     postgres.start()
     feed.check_exact()
     wait_until(lambda: lag() == 0)

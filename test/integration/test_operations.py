@@ -8,7 +8,7 @@ import pytest
 from confluent_kafka.admin import NewPartitions
 
 from ddb import TODAY
-from kafka_feed import PIPELINE, Feed, edition, wait_until
+from kafka_feed import PIPELINE, Feed, answer, edition, wait_until
 
 FULL_SECONDS = edition(0, 60)  # how long the disk stays full
 
@@ -113,10 +113,11 @@ def test_a_partition_that_is_added(feed, kafka):
 
 
 def test_sigterm_while_kafka_is_away(feed, kafka):
-    feeder = feed.start()
+    feeder = feed.start("--metrics-addr", "127.0.0.1:0")
     kafka.kill()
     try:
         feeder.wait_for("Kafka is away")
+        wait_until(lambda: answer(feeder, "/readyz") == (503, "postgresql: reached\nkafka: not reached\n"))
         started = time.monotonic()
         assert feeder.terminate(timeout=60) == 0
         assert time.monotonic() - started < 20, "the unit's TimeoutStopSec is 30"
