@@ -38,84 +38,41 @@ typedef enum IngestArray
 	INGEST_REJECTED_HEADER_VALUES
 } IngestArray;
 
-static const uint32_t ingest_element_types[FEED_INGEST_ARRAYS] = {
-	[INGEST_SHARDS] = PGARRAY_TEXT,
-	[INGEST_FROM_POSITIONS] = PGARRAY_BIGINT,
-	[INGEST_TO_POSITIONS] = PGARRAY_BIGINT,
-	[INGEST_IDS] = PGARRAY_TEXT,
-	[INGEST_ID_TIMES] = PGARRAY_TIMESTAMPTZ,
-	[INGEST_KEYS] = PGARRAY_TEXT,
-	[INGEST_BUCKETS] = PGARRAY_BIGINT,
-	[INGEST_RECORDS] = PGARRAY_BIGINT,
-	[INGEST_ITEMS] = PGARRAY_TEXT,
-	[INGEST_WEIGHTS] = PGARRAY_BIGINT,
-	[INGEST_REJECTED_SHARDS] = PGARRAY_TEXT,
-	[INGEST_REJECTED_POSITIONS] = PGARRAY_TEXT,
-	[INGEST_REJECTED_TIMES] = PGARRAY_TIMESTAMPTZ,
-	[INGEST_REJECTED_REASONS] = PGARRAY_TEXT,
-	[INGEST_REJECTED_DETAILS] = PGARRAY_TEXT,
-	[INGEST_REJECTED_KEYS] = PGARRAY_BYTEA,
-	[INGEST_REJECTED_PAYLOADS] = PGARRAY_BYTEA,
-	[INGEST_REJECTED_IDS] = PGARRAY_TEXT,
-	[INGEST_REJECTED_ID_TIMES] = PGARRAY_TIMESTAMPTZ,
-	[INGEST_REJECTED_HEADER_RECORDS] = PGARRAY_BIGINT,
-	[INGEST_REJECTED_HEADER_NAMES] = PGARRAY_BYTEA,
-	[INGEST_REJECTED_HEADER_VALUES] = PGARRAY_BYTEA,
+/* The functions that an array is a parameter of. */
+#define OF_SUMMARIES (1 << FEED_SUMMARIES)
+#define OF_RECORDS (1 << FEED_RECORDS)
+#define OF_BOTH (OF_SUMMARIES | OF_RECORDS)
+
+/* The order of the parameters, after pipeline and source, is that of the arrays, in both functions. */
+static const struct
+{
+	uint32_t element_type;
+	unsigned functions;
+} ingest_parameters[FEED_INGEST_ARRAYS] = {
+	[INGEST_SHARDS] = {PGARRAY_TEXT, OF_BOTH},
+	[INGEST_FROM_POSITIONS] = {PGARRAY_BIGINT, OF_BOTH},
+	[INGEST_TO_POSITIONS] = {PGARRAY_BIGINT, OF_BOTH},
+	[INGEST_IDS] = {PGARRAY_TEXT, OF_RECORDS},
+	[INGEST_ID_TIMES] = {PGARRAY_TIMESTAMPTZ, OF_RECORDS},
+	[INGEST_KEYS] = {PGARRAY_TEXT, OF_BOTH},
+	[INGEST_BUCKETS] = {PGARRAY_BIGINT, OF_BOTH},
+	[INGEST_RECORDS] = {PGARRAY_BIGINT, OF_SUMMARIES},
+	[INGEST_SUMMARIES] = {0, OF_SUMMARIES}, /* topk_summary, as the batch knows it */
+	[INGEST_ITEMS] = {PGARRAY_TEXT, OF_RECORDS},
+	[INGEST_WEIGHTS] = {PGARRAY_BIGINT, OF_RECORDS},
+	[INGEST_REJECTED_SHARDS] = {PGARRAY_TEXT, OF_BOTH},
+	[INGEST_REJECTED_POSITIONS] = {PGARRAY_TEXT, OF_BOTH},
+	[INGEST_REJECTED_TIMES] = {PGARRAY_TIMESTAMPTZ, OF_BOTH},
+	[INGEST_REJECTED_REASONS] = {PGARRAY_TEXT, OF_BOTH},
+	[INGEST_REJECTED_DETAILS] = {PGARRAY_TEXT, OF_BOTH},
+	[INGEST_REJECTED_KEYS] = {PGARRAY_BYTEA, OF_BOTH},
+	[INGEST_REJECTED_PAYLOADS] = {PGARRAY_BYTEA, OF_BOTH},
+	[INGEST_REJECTED_IDS] = {PGARRAY_TEXT, OF_RECORDS},
+	[INGEST_REJECTED_ID_TIMES] = {PGARRAY_TIMESTAMPTZ, OF_RECORDS},
+	[INGEST_REJECTED_HEADER_RECORDS] = {PGARRAY_BIGINT, OF_BOTH},
+	[INGEST_REJECTED_HEADER_NAMES] = {PGARRAY_BYTEA, OF_BOTH},
+	[INGEST_REJECTED_HEADER_VALUES] = {PGARRAY_BYTEA, OF_BOTH},
 };
-
-/* What follows pipeline and source, in the functions' order. */
-#define INGEST_FIRST_ARRAY 2
-
-static const IngestArray ingest_of_summaries[] = {
-	INGEST_SHARDS,
-	INGEST_FROM_POSITIONS,
-	INGEST_TO_POSITIONS,
-	INGEST_KEYS,
-	INGEST_BUCKETS,
-	INGEST_RECORDS,
-	INGEST_SUMMARIES,
-	INGEST_REJECTED_SHARDS,
-	INGEST_REJECTED_POSITIONS,
-	INGEST_REJECTED_TIMES,
-	INGEST_REJECTED_REASONS,
-	INGEST_REJECTED_DETAILS,
-	INGEST_REJECTED_KEYS,
-	INGEST_REJECTED_PAYLOADS,
-	INGEST_REJECTED_HEADER_RECORDS,
-	INGEST_REJECTED_HEADER_NAMES,
-	INGEST_REJECTED_HEADER_VALUES,
-};
-
-static const IngestArray ingest_of_records[] = {
-	INGEST_SHARDS,
-	INGEST_FROM_POSITIONS,
-	INGEST_TO_POSITIONS,
-	INGEST_IDS,
-	INGEST_ID_TIMES,
-	INGEST_KEYS,
-	INGEST_BUCKETS,
-	INGEST_ITEMS,
-	INGEST_WEIGHTS,
-	INGEST_REJECTED_SHARDS,
-	INGEST_REJECTED_POSITIONS,
-	INGEST_REJECTED_TIMES,
-	INGEST_REJECTED_REASONS,
-	INGEST_REJECTED_DETAILS,
-	INGEST_REJECTED_KEYS,
-	INGEST_REJECTED_PAYLOADS,
-	INGEST_REJECTED_IDS,
-	INGEST_REJECTED_ID_TIMES,
-	INGEST_REJECTED_HEADER_RECORDS,
-	INGEST_REJECTED_HEADER_NAMES,
-	INGEST_REJECTED_HEADER_VALUES,
-};
-
-_Static_assert(INGEST_FIRST_ARRAY + sizeof(ingest_of_summaries) / sizeof(IngestArray) ==
-				   FEED_INGEST_PARAMETERS,
-			   "parameters of topk_pipeline.ingest");
-_Static_assert(INGEST_FIRST_ARRAY + sizeof(ingest_of_records) / sizeof(IngestArray) ==
-				   FEED_INGEST_RECORDS_PARAMETERS,
-			   "parameters of topk_pipeline.ingest_records");
 
 static void
 ingest_add_shards(FeedIngest *ingest, const FeedBatch *batch)
@@ -220,14 +177,16 @@ ingest_put_text(FeedIngest *ingest, const char *text)
 	ingest->formats[ingest->count++] = 0;
 }
 
-/* Finish these arrays and make them the next parameters. */
+/* Finish the arrays and make those of the form's function the next parameters. */
 static bool
-ingest_put_arrays(FeedIngest *ingest, const IngestArray *arrays, size_t count)
+ingest_put_arrays(FeedIngest *ingest, FeedForm form)
 {
-	for (size_t i = 0; i < count; i++)
+	for (int i = 0; i < FEED_INGEST_ARRAYS; i++)
 	{
-		PgArray *array = &ingest->arrays[arrays[i]];
+		PgArray *array = &ingest->arrays[i];
 
+		if ((ingest_parameters[i].functions & 1U << form) == 0)
+			continue;
 		pgarray_finish(array);
 		if (array->failed)
 			return false;
@@ -241,25 +200,23 @@ ingest_put_arrays(FeedIngest *ingest, const IngestArray *arrays, size_t count)
 bool
 feed_ingest_prepare(FeedIngest *ingest, const char *pipeline, const char *source, FeedBatch *batch)
 {
+	FeedForm form = feed_batch_form(batch);
+
 	for (int i = 0; i < FEED_INGEST_ARRAYS; i++)
 		pgarray_start(&ingest->arrays[i], i == INGEST_SUMMARIES
 											  ? feed_batch_settings(batch)->summary_type
-											  : ingest_element_types[i]);
+											  : ingest_parameters[i].element_type);
 	ingest->count = 0;
 	ingest_put_text(ingest, pipeline);
 	ingest_put_text(ingest, source);
 	ingest_add_shards(ingest, batch);
 	ingest_add_rejected(ingest, batch);
 	ingest_add_headers(ingest, batch);
-	if (feed_batch_form(batch) == FEED_RECORDS)
-	{
+	if (form == FEED_RECORDS)
 		ingest_add_records(ingest, batch);
-		return ingest_put_arrays(ingest, ingest_of_records,
-								 sizeof(ingest_of_records) / sizeof(IngestArray));
-	}
-	return ingest_add_windows(ingest, batch) &&
-		   ingest_put_arrays(ingest, ingest_of_summaries,
-							 sizeof(ingest_of_summaries) / sizeof(IngestArray));
+	else if (!ingest_add_windows(ingest, batch))
+		return false;
+	return ingest_put_arrays(ingest, form);
 }
 
 void
