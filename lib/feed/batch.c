@@ -16,6 +16,7 @@
 #define uthash_nonfatal_oom(element) ((element)->out_of_memory = true)
 #include <uthash.h>
 
+#include "feed/arena.h"
 #include "feed/time.h"
 
 /* What identifies a window in the table: compared as bytes. */
@@ -43,6 +44,7 @@ struct FeedBatch
 	int64_t				   records;
 	int64_t				   weight;
 	size_t				   bytes;
+	FeedArena			   arena; /* of what is counted, rejected, and of its headers */
 
 	BatchWindow *table;	  /* uthash */
 	FeedWindow	*windows; /* the same, as a list */
@@ -84,8 +86,7 @@ feed_batch_create(const FeedSettings *settings, const FeedFields *fields,
 void
 feed_batch_reset(FeedBatch *batch)
 {
-	FeedWindow	*window = batch->windows;
-	FeedCounted *counted = batch->counted;
+	FeedWindow *window = batch->windows;
 
 	HASH_CLEAR(hh, batch->table);
 	while (window != NULL)
@@ -96,17 +97,7 @@ feed_batch_reset(FeedBatch *batch)
 		free(window);
 		window = next;
 	}
-	while (counted != NULL)
-	{
-		FeedCounted *next = counted->next;
-
-		free(counted);
-		counted = next;
-	}
-	for (int i = 0; i < batch->rejected_count; i++)
-		free(batch->rejected[i].memory);
-	for (int i = 0; i < batch->header_count; i++)
-		free(batch->headers[i].memory);
+	feed_arena_free(&batch->arena);
 	batch->counted = NULL;
 	batch->counted_end = &batch->counted;
 	batch->windows = NULL;
@@ -324,7 +315,7 @@ static FeedReason
 batch_list(FeedBatch *batch, const FeedWindow *window, const FeedEvent *event, int64_t id_time)
 {
 	size_t		 size = sizeof(FeedCounted) + event->entity_length + event->id_length;
-	FeedCounted *counted = malloc(size);
+	FeedCounted *counted = feed_arena_allocate(&batch->arena, size);
 	char		*memory;
 
 	if (counted == NULL)
@@ -391,7 +382,7 @@ batch_reject(FeedBatch *batch, const FeedRecord *record, int64_t time, FeedReaso
 	if (rejected == NULL)
 		return false;
 	batch->rejected = rejected;
-	memory = malloc(size);
+	memory = feed_arena_allocate(&batch->arena, size);
 	if (memory == NULL)
 		return false;
 	rejected += batch->rejected_count++;
@@ -401,8 +392,7 @@ batch_reject(FeedBatch *batch, const FeedRecord *record, int64_t time, FeedReaso
 								.key_length = record->key_length,
 								.payload_length = record->payload_length,
 								.id_length = id_length,
-								.id_time = record->time,
-								.memory = memory};
+								.id_time = record->time};
 	if (record->sequence != NULL)
 		snprintf(rejected->position, sizeof(rejected->position), "%s", record->sequence);
 	else
@@ -439,14 +429,13 @@ feed_batch_keep_header(FeedBatch *batch, const char *name, size_t name_length, c
 	if (header == NULL)
 		return false;
 	batch->headers = header;
-	memory = malloc(name_length + value_length + 1);
+	memory = feed_arena_allocate(&batch->arena, name_length + value_length);
 	if (memory == NULL)
 		return false;
 	header += batch->header_count++;
 	*header = (FeedHeader) {.rejected = batch->rejected_count - 1,
 							.name_length = name_length,
-							.value_length = value_length,
-							.memory = memory};
+							.value_length = value_length};
 	header->name = batch_copy(&memory, name, name_length);
 	header->value = batch_copy(&memory, value, value_length);
 	batch->bytes += sizeof(*header) + name_length + value_length;

@@ -116,7 +116,6 @@ typedef struct FeedRejected
 	char	  *id; /* of FeedRecord; NULL: none */
 	size_t	   id_length;
 	int64_t	   id_time; /* the record's own: Unix milliseconds, or FEED_NO_TIME */
-	char	  *memory;	/* owns detail, key, payload and id */
 } FeedRejected;
 
 /* A header of a message that was rejected; their list is in the order of the records. */
@@ -127,7 +126,6 @@ typedef struct FeedHeader
 	size_t		name_length;
 	const void *value; /* NULL: none */
 	size_t		value_length;
-	char	   *memory; /* owns both */
 } FeedHeader;
 
 typedef struct FeedBatch FeedBatch;
