@@ -26,7 +26,6 @@ sys.path[:0] = [str(ROOT), str(ROOT / "test" / "integration")]
 
 import psycopg  # noqa: E402
 
-from demo.servers.process import children  # noqa: E402
 from demo.stack import Stack, exit_on_signals  # noqa: E402
 from lambda_function import FIRST_SEQUENCE, LambdaFunction, events_of  # noqa: E402
 
@@ -57,14 +56,6 @@ def timed(function, body):
     elapsed = time.monotonic() - started
     assert answer == SUCCESS, answer
     return elapsed * 1000
-
-
-def memory(function):
-    """VmHWM of the program, in kB."""
-    pid = next(pid for pid in children(function.process.child.pid)
-               if Path(f"/proc/{pid}/comm").read_text().strip() == "bootstrap")
-    status = Path(f"/proc/{pid}/status").read_text()
-    return int(status.partition("VmHWM:")[2].split()[0])
 
 
 def show(what, times):
@@ -100,7 +91,7 @@ def main():
                 show(f"warm, {records:,} records", times)
                 own = sorted(document["Duration"] for document in function.metrics()[-invocations:])
                 print(f"{'  of that the program':24} {own[len(own) // 2]:8.1f} {own[int(len(own) * 0.95)]:8.1f} {own[-1]:8.1f}")
-                memories[records] = memory(function)
+                memories[records] = function.memory()
             for records, kilobytes in memories.items():
                 print(f"memory, {records:,} records: {kilobytes} kB")
             counted, duplicates = admin.execute("SELECT records, duplicates FROM topk_pipeline.status").fetchone()

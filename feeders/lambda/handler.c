@@ -81,9 +81,26 @@ pause_before(Handler *handler, int64_t deadline)
 	return true;
 }
 
+/* The event becomes a batch, and goes meanwhile: only its numbers remain, for an answer. */
+static bool
+fill(Handler *handler, KinesisEvent *event)
+{
+	int64_t now = clock_unix_milliseconds();
+
+	feed_batch_reset(handler->batch);
+	for (int i = 0; i < event->count; i++)
+	{
+		if (!intake_take(handler->batch, &event->records[i], now))
+			return false;
+		runtime_release_event_until(handler->runtime, kinesis_forget(event, i));
+	}
+	runtime_release_event(handler->runtime);
+	return true;
+}
+
 /*
- * The event becomes a batch, the batch what is sent.  Each is given back as soon as the next one stands, so
- * that the function gets by with less memory: of the event only the numbers remain, for an answer.
+ * The event becomes a batch, the batch what is sent.  Each is given back as the next one comes about, so
+ * that the function gets by with less memory.
  */
 static bool
 prepare(Handler *handler, KinesisEvent *event)
@@ -94,10 +111,8 @@ prepare(Handler *handler, KinesisEvent *event)
 		snprintf(handler->source, sizeof(handler->source), "%s", handler->config->source);
 	else
 		intake_source(event, handler->source);
-	prepared = intake_fill(handler->batch, event);
-	if (prepared && kinesis_keep_numbers(event))
-		runtime_release_event(handler->runtime);
-	prepared = prepared && store_prepare(handler->store, handler->source, handler->batch);
+	prepared =
+		fill(handler, event) && store_prepare(handler->store, handler->source, handler->batch);
 	feed_batch_reset(handler->batch);
 	if (!prepared)
 		log_error(handler->log, "out of memory");

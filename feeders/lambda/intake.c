@@ -12,7 +12,6 @@
 #include <string.h>
 
 #include "daemon/base64.h"
-#include "daemon/clock.h"
 #include "kpl.h"
 
 /* Room for an id: ARN, shard, sequence number, and number within an aggregate. */
@@ -144,9 +143,8 @@ refuse(FeedBatch *batch, RecordFrame *frame, const KinesisText *payload, FeedRea
 	return feed_batch_refuse(batch, &frame->record, reason, detail);
 }
 
-/* One record of Kinesis into the batch.  False without memory. */
-static bool
-take(FeedBatch *batch, const KinesisRecord *record, int64_t now)
+bool
+intake_take(FeedBatch *batch, const KinesisRecord *record, int64_t now)
 {
 	RecordFrame	   frame = {.record = {.shard = shard_number(batch, record),
 									   .position = NO_POSITION,
@@ -175,20 +173,6 @@ take(FeedBatch *batch, const KinesisRecord *record, int64_t now)
 		taken = take_data(batch, &frame, data, length, now);
 	free(data);
 	return taken;
-}
-
-bool
-intake_fill(FeedBatch *batch, const KinesisEvent *event)
-{
-	int64_t now = clock_unix_milliseconds();
-
-	feed_batch_reset(batch);
-	for (int i = 0; i < event->count; i++)
-	{
-		if (!take(batch, &event->records[i], now))
-			return false;
-	}
-	return true;
 }
 
 void

@@ -15,11 +15,10 @@
 #define INTAKE_SOURCE_SIZE 256
 
 /*
- * Make the batch that of the event, and of nothing else.  Every record of Kinesis, or every one within an aggregate,
- * is counted or rejected; its id is ARN/SHARD/SEQUENCE, followed by /NUMBER within an aggregate.  False when out of
- * memory.
+ * One record of Kinesis, or every one within an aggregate, into the batch: counted or rejected at the time now (Unix
+ * milliseconds).  Its id is ARN/SHARD/SEQUENCE, followed by /NUMBER within an aggregate.  False when out of memory.
  */
-extern bool intake_fill(FeedBatch *batch, const KinesisEvent *event);
+extern bool intake_take(FeedBatch *batch, const KinesisRecord *record, int64_t now);
 
 /* The name of the stream that the event is of, for people; "kinesis" where it says none. */
 extern void intake_source(const KinesisEvent *event, char source[INTAKE_SOURCE_SIZE]);

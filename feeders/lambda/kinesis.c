@@ -502,6 +502,11 @@ kinesis_parse(const char *text, size_t length, KinesisEvent *event)
 		problem = run(&parser);
 		yajl_free(parser.yajl);
 	}
+	if (problem == NULL)
+	{
+		event->numbers = malloc((size_t) event->count * SEQUENCE_MAX_DIGITS + 1);
+		problem = event->numbers == NULL ? "out of memory" : NULL;
+	}
 	if (problem != NULL)
 		snprintf(event->problem, sizeof(event->problem),
 				 "%s: an event of Kinesis is an object with an array Records", problem);
@@ -518,36 +523,23 @@ free_copies(KinesisEvent *event)
 	event->copy_count = event->copy_room = 0;
 }
 
-bool
-kinesis_keep_numbers(KinesisEvent *event)
+const char *
+kinesis_forget(KinesisEvent *event, int index)
 {
-	char **copies = malloc(sizeof(*copies));
-	char  *numbers = calloc((size_t) event->count + 1, SEQUENCE_MAX_DIGITS);
-	char  *next = numbers;
+	KinesisRecord *record = &event->records[index];
+	const char	  *end = record->whole.text + record->whole.length;
+	KinesisText	   sequence = record->sequence;
 
-	if (copies == NULL || numbers == NULL)
+	*record = (KinesisRecord) {.arrival = record->arrival};
+	if (sequence.text != NULL)
 	{
-		free(copies);
-		free(numbers);
-		return false;
+		record->sequence = (KinesisText) {event->numbers + event->numbers_size, sequence.length};
+		memcpy(event->numbers + event->numbers_size, sequence.text, sequence.length);
+		event->numbers_size += sequence.length;
 	}
-	for (int i = 0; i < event->count; i++)
-	{
-		KinesisRecord *record = &event->records[i];
-		KinesisText	   sequence = record->sequence;
-
-		*record = (KinesisRecord) {.arrival = record->arrival};
-		if (sequence.text == NULL)
-			continue;
-		memcpy(next, sequence.text, sequence.length);
-		record->sequence = (KinesisText) {next, sequence.length};
-		next += sequence.length;
-	}
-	free_copies(event);
-	copies[0] = numbers;
-	event->copies = copies;
-	event->copy_count = event->copy_room = 1;
-	return true;
+	if (index == event->count - 1)
+		free_copies(event);
+	return end;
 }
 
 void
@@ -555,5 +547,6 @@ kinesis_free(KinesisEvent *event)
 {
 	free_copies(event);
 	free(event->records);
+	free(event->numbers);
 	*event = (KinesisEvent) {0};
 }

@@ -54,6 +54,8 @@ typedef struct KinesisEvent
 	char **copies; /* of texts that had escapes */
 	int	   copy_count;
 	int	   copy_room;
+	char  *numbers;		 /* room for those that kinesis_forget keeps */
+	size_t numbers_size; /* used of it */
 } KinesisEvent;
 
 /*
@@ -64,10 +66,10 @@ typedef struct KinesisEvent
 extern bool kinesis_parse(const char *text, size_t length, KinesisEvent *event);
 
 /*
- * Forget everything but the numbers of the records, so that the event's text may go.  False without memory; then
- * nothing is forgotten.
+ * Forget everything of a record but its number and its arrival.  Once the records are forgotten one after the other,
+ * from the first, nobody reads the event's text before what is returned: it may go.
  */
-extern bool kinesis_keep_numbers(KinesisEvent *event);
+extern const char *kinesis_forget(KinesisEvent *event, int index);
 
 extern void kinesis_free(KinesisEvent *event);
 

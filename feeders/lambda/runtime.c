@@ -144,6 +144,12 @@ runtime_release_event(Runtime *runtime)
 	http_release(runtime->http);
 }
 
+void
+runtime_release_event_until(Runtime *runtime, const char *end)
+{
+	http_release_until(runtime->http, end);
+}
+
 /* ---- answers ---- */
 
 /* Post to path below the base.  FATAL when it stays unheard or is refused; refused names the status then, else 0. */

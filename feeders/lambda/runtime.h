@@ -43,8 +43,9 @@ extern void			runtime_close(Runtime *runtime);
  */
 extern DaemonStatus runtime_next(Runtime *runtime, Invocation *invocation);
 
-/* Give back the memory of the event of the last invocation, which nobody may read any more. */
+/* Give back the memory of the event of the last invocation, which nobody may read any more; or that before end. */
 extern void runtime_release_event(Runtime *runtime);
+extern void runtime_release_event_until(Runtime *runtime, const char *end);
 
 /* Answer an invocation.  FATAL, logged: leave. */
 extern DaemonStatus runtime_respond(Runtime *runtime, const Invocation *invocation,

@@ -92,6 +92,12 @@ http_release(HttpClient *client)
 	http_transfer_release(&client->transfer);
 }
 
+void
+http_release_until(HttpClient *client, const char *end)
+{
+	http_transfer_release_until(&client->transfer, end);
+}
+
 const char *
 http_header(HttpClient *client, const char *name)
 {

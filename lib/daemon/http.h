@@ -61,8 +61,9 @@ extern DaemonStatus http_post(HttpClient *client, const HttpRequest *request,
 extern DaemonStatus http_get(HttpClient *client, const HttpRequest *request,
 							 HttpResponse *response);
 
-/* Free the body of the last response now, not with the next request: it may be large. */
+/* Free the body of the last response now, not with the next request: it may be large.  Or what of it lies before end. */
 extern void http_release(HttpClient *client);
+extern void http_release_until(HttpClient *client, const char *end);
 
 /* A header of an answer, or of the last one, or NULL; lives until the next call on the client. */
 extern const char *http_response_header(const HttpResponse *response, const char *name);

@@ -9,11 +9,14 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <time.h>
+#include <unistd.h>
 
 #define HTTP_CONNECT_TIMEOUT_MS 2000
 #define HTTP_TOTAL_TIMEOUT_MS 10000
 #define HTTP_RESPONSE_LIMIT (1024 * 1024)
+#define HTTP_RELEASE_STEP (64 * 1024) /* so much at least, for each time is a system call */
 
 DaemonStatus
 http_transfer_open(HttpTransfer *transfer)
@@ -38,6 +41,21 @@ http_transfer_release(HttpTransfer *transfer)
 	free(transfer->body);
 	transfer->body = NULL;
 	transfer->body_length = 0;
+	transfer->body_released = 0;
+}
+
+/* The kernel takes whole pages, and keeps their addresses: for malloc nothing changes. */
+void
+http_transfer_release_until(HttpTransfer *transfer, const char *end)
+{
+	uintptr_t page = (uintptr_t) sysconf(_SC_PAGESIZE);
+	uintptr_t from =
+		((uintptr_t) transfer->body + transfer->body_released + page - 1) / page * page;
+	uintptr_t to = (uintptr_t) end / page * page;
+
+	if (to < from + HTTP_RELEASE_STEP || madvise((void *) from, to - from, MADV_DONTNEED) != 0)
+		return;
+	transfer->body_released = to - (uintptr_t) transfer->body;
 }
 
 /* libcurl's write callback: anything but the length given ends the transfer. */

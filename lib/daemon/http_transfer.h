@@ -18,6 +18,7 @@ typedef struct HttpTransfer
 	char			  *body; /* of the last answer */
 	size_t			   body_length;
 	size_t			   body_limit;
+	size_t			   body_released; /* so much of its beginning can't be read any more */
 } HttpTransfer;
 
 /* FATAL without memory. */
@@ -31,8 +32,9 @@ extern void			http_transfer_close(HttpTransfer *transfer);
 extern CURLcode http_transfer_prepare(HttpTransfer *transfer, const char *agent,
 									  const HttpRequest *request);
 
-/* Free the body of the last answer. */
+/* Free the body of the last answer, or what of it lies before end. */
 extern void http_transfer_release(HttpTransfer *transfer);
+extern void http_transfer_release_until(HttpTransfer *transfer, const char *end);
 
 /* What became of it, as http_call answers; problem is filled unless OK. */
 extern DaemonStatus http_transfer_finish(HttpTransfer *transfer, CURLcode code,

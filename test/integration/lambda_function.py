@@ -12,7 +12,7 @@ import time
 import urllib.request
 from pathlib import Path
 
-from demo.servers.process import Process, free_port, listening
+from demo.servers.process import Process, children, free_port, listening
 
 ARCHITECTURE = {"x86_64": "x86_64", "aarch64": "arm64"}[platform.machine()]
 EMULATOR = Path(sysconfig.get_paths()["purelib"]) / "samcli" / "local" / "rapid" / f"aws-lambda-rie-{ARCHITECTURE}"
@@ -48,6 +48,11 @@ class LambdaFunction:
     def metrics(self):
         """The documents in the embedded metric format that were logged."""
         return [json.loads(line) for line in self.log().splitlines() if line.startswith('{"_aws"')]
+
+    def memory(self):
+        """The most that the program ever took (VmHWM), in kB."""
+        program, = children(self.process.child.pid)
+        return int(Path(f"/proc/{program}/status").read_text().partition("VmHWM:")[2].split()[0])
 
     def close(self):
         self.process.kill()

@@ -1,5 +1,6 @@
 """build/lambda.zip runs where there is nothing but a kernel; `make check-lambda-zip` builds it first."""
 
+import json
 import os
 import stat
 import subprocess
@@ -83,6 +84,15 @@ def test_the_zip_counts_in_an_empty_root(start, database):
     assert function.invoke(events_of(["a", "b"] * 50)) == SUCCESS
     assert counted(database) == Counter(a=51, b=50, c=1)
     assert function.metrics()[1]["Duplicates"] == 100
+
+
+def test_a_full_event_is_counted_in_16_megabytes(start, database):
+    """10,000 records, as large as Lambda hands them over; again and again, for what a batch leaves behind."""
+    function = start(database.env())
+    for batch in range(4):
+        event = events_of([f"product-{number % 5000}" for number in range(10_000)], FIRST_SEQUENCE + 10_000 * batch)
+        assert function.invoke(json.dumps(event, separators=(",", ":")).encode()) == SUCCESS
+    assert function.memory() <= 16 * 1024
 
 
 def test_the_zip_speaks_tls_and_finds_names(start, root, database, secure_postgres, authority, role):  # noqa: F811

@@ -96,6 +96,45 @@ test_get(HttpClient *client)
 	server_stop(&server);
 }
 
+/* An answer may go piece by piece, in whole pages. */
+static void
+test_release(HttpClient *client)
+{
+	enum
+	{
+		LENGTH = 300000,
+		READ = 200000
+	};
+	char *answer = malloc(LENGTH + 100);
+	int head = sprintf(answer, "HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: %d\r\n\r\n",
+					   LENGTH);
+	const char *const answers[] = {answer, answer, NULL};
+	Server			  server;
+	HttpRequest		  request = {0};
+	HttpResponse	  response;
+
+	memset(answer + head, 'x', LENGTH);
+	answer[head + LENGTH] = '\0';
+	server_start(&server, answers);
+	request.url = server.url;
+	for (int round = 1; round <= 2; round++)
+	{
+		bool whole = http_get(client, &request, &response) == DAEMON_OK &&
+					 response.length == LENGTH && strspn(response.body, "x") == LENGTH;
+
+		for (int end = 0; end <= READ; end += 1000)
+		{
+			http_release_until(client, response.body + end);
+			whole = whole && strspn(response.body + end, "x") == (size_t) (LENGTH - end);
+		}
+		ok(whole, "what is not released can be read, round %d", round);
+		ok(response.body[READ / 2] == '\0', "the rest is gone");
+	}
+	http_release(client);
+	server_stop(&server);
+	free(answer);
+}
+
 static void
 test_failures(HttpClient *client)
 {
@@ -204,6 +243,7 @@ main(void)
 	ok(http_open("t/1", &client) == DAEMON_OK, "a client is made");
 	test_answers(client);
 	test_get(client);
+	test_release(client);
 	test_failures(client);
 	for (int i = 0; i < SIGNING_VECTORS; i++)
 		test_signing_vector(client, &signing_vectors[i]);
