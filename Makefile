@@ -281,7 +281,7 @@ check-images:
 
 SANITIZE = -O1 -fsanitize=address,undefined -fno-sanitize-recover=undefined
 # Of the function, what reads foreign bytes.
-LAMBDA_TESTED = $(addprefix feeders/lambda/,sequence.c kinesis.c kpl.c answer.c)
+LAMBDA_TESTED = $(addprefix feeders/lambda/,sequence.c kinesis.c kpl.c intake.c answer.c)
 # The parts of the query service: its port, the RPCs over it, and what knows neither a protocol nor a database.
 QUERY_SERVER = buffer connection exchange http1 http2 route server timer tls tokens
 QUERY_RPC = gunzip rpc rpc_code rpc_connect rpc_grpc rpc_health rpc_message rpc_reflection
@@ -369,7 +369,7 @@ build/fuzz/topk_text.so: test/fuzz/topk_text_fuzz.c test/fuzz/fuzz.h $(wildcard 
 
 replay-programs: $(REPLAY_PROGRAMS)
 
-%/kinesis %/kpl: FUZZ_SOURCES += $(LAMBDA_TESTED) build/proto/kpl.pb-c.c lib/daemon/base64.c
+%/kinesis %/kpl: FUZZ_SOURCES += $(LAMBDA_TESTED) build/proto/kpl.pb-c.c lib/daemon/base64.c $(wildcard lib/feed/*.c)
 %/kinesis %/kpl: FUZZ_CPPFLAGS = -Ifeeders/lambda
 $(foreach target,kinesis kpl,build/fuzz/$(target) build/fuzz/replay/$(target)): build/proto/kpl.pb-c.c build/proto/kpl.pb-c.h $(wildcard feeders/lambda/*.[ch])
 %/event: FUZZ_SOURCES += $(wildcard lib/feed/*.c)
