@@ -17,7 +17,7 @@ help:
 	@echo 'make install      install them (PG_CONFIG=... chooses the server)'
 	@echo 'make daemons      build topk-kafka-feeder, topk-lambda-feeder, topk-ddb-sync and topk-query in build/'
 	@echo 'make install-daemons   install them and their systemd units, below prefix=/usr/local (DESTDIR=...)'
-	@echo 'make lambda.zip   the Lambda function as AWS takes it: build/lambda.zip'
+	@echo 'make lambda.zip   the Lambda function as AWS takes it: build/lambda.zip; lambda-arm64.zip for arm64, on another machine'
 	@echo 'make deb          Debian packages of HEAD in build/deb, for the PostgreSQL of PG_CONFIG=...; check-deb (POSTGRESQL=17) tries them in a root of its own'
 	@echo 'make dist         the sources of HEAD as PGXN takes them: build/topk-VERSION.zip'
 	@echo 'make demo         the whole path on real servers; INPUT=file.jsonl for events of your own, STAY=1 to look at the page'
@@ -129,7 +129,9 @@ PACKAGES = libpq libcurl libmicrohttpd jansson yajl libssl libcrypto rdkafka lib
 DAEMON_CPPFLAGS = -Ilib -Ibuild/proto -Ibuild/proto/query -D_GNU_SOURCE $(shell pkg-config --cflags $(PACKAGES))
 DAEMON_CFLAGS = -std=c11 -O2 -g -fno-omit-frame-pointer -Wall -Wextra $(WERROR) $(COVERAGE_CFLAGS) $(SAME_BYTES)
 # As Debian builds its own packages; test_security.py looks at the programs.
-HARDENING = -fstack-protector-strong -fstack-clash-protection -fcf-protection -D_FORTIFY_SOURCE=2 -fPIE
+HARDENING = -fstack-protector-strong -fstack-clash-protection $(BRANCH_PROTECTION) -D_FORTIFY_SOURCE=2 -fPIE
+BRANCH_PROTECTION = $(if $(filter aarch64-%,$(MACHINE)),-mbranch-protection=standard,-fcf-protection)
+MACHINE := $(shell $(CC) -dumpmachine)
 DAEMON_LDFLAGS = -pie -Wl,-z,relro,-z,now
 DAEMON_LIBS = -Wl,--as-needed $(shell pkg-config --libs $(PACKAGES)) -lhttp_parser -lm -lpthread
 
@@ -217,12 +219,17 @@ build/obj/query/page.o build/sanitized/query/page.o: $(wildcard query/page/*)
 # ---- the Lambda function as AWS takes it: one static program, named bootstrap, in a zip ----
 
 LAMBDA_LIBRARIES = build/lambda/libraries
+STRIP = strip
 # Of the daemons' library a static link takes what the function uses.
 LAMBDA_PARTS = build/lambda/parts.a
 LAMBDA_LIBS = $(addprefix $(LAMBDA_LIBRARIES)/lib/,libcurl.a libpq.a libpgcommon.a libpgport.a) \
 	-l:libssl.a -l:libcrypto.a -l:libjansson.a -l:libyajl_s.a -l:libprotobuf-c.a -lm
 
 lambda.zip: build/lambda.zip
+
+# On an arm64 machine it is lambda.zip.
+lambda-arm64.zip:
+	@packaging/lambda/arm64.sh
 
 build/lambda.zip: build/lambda/bootstrap
 	rm -rf $@ $@.d
@@ -234,7 +241,7 @@ build/lambda.zip: build/lambda/bootstrap
 
 build/lambda/bootstrap: $(call objects,obj,feeders feeders/lambda) build/obj/feeders/lambda/kpl.pb-c.o $(LAMBDA_PARTS) $(LAMBDA_LIBRARIES)/lib/libpq.a
 	$(CC) -static-pie -Wl,--gc-sections,-z,relro,-z,now $(LDFLAGS) -o $@ $(filter %.o,$^) $(LAMBDA_PARTS) $(LAMBDA_LIBS) 2>$@.log || { cat $@.log >&2; exit 1; }
-	strip $@
+	$(STRIP) $@
 
 $(LAMBDA_PARTS): $(call objects,obj,lib/feed lib/daemon lib/mg)
 	@mkdir -p $(@D)
@@ -242,7 +249,7 @@ $(LAMBDA_PARTS): $(call objects,obj,lib/feed lib/daemon lib/mg)
 	$(AR) rc $@ $^
 
 $(LAMBDA_LIBRARIES)/lib/libpq.a: packaging/lambda/libraries.sh packaging/debian_source.sh
-	packaging/lambda/libraries.sh $(LAMBDA_LIBRARIES)
+	CC='$(CC)' packaging/lambda/libraries.sh $(LAMBDA_LIBRARIES)
 	touch $@
 
 # PGXS has a prefix of its own; only one from the command line is meant for us.
@@ -406,8 +413,8 @@ build/fuzz/seeds: test/fuzz/seeds.c $(FUZZ_SOURCES) $(FUZZ_HEADERS)
 check-style check-unit check-fuzz check-sql check-docs check-isolation check-integration: check-%: all daemons unit-programs replay-programs
 	@build/venv/bin/python test/run.py $* $(if $(ONLY),--only '$(ONLY)')
 
-check-lambda-zip: daemons lambda.zip
-	@LAMBDA_ZIP=1 build/venv/bin/python test/run.py integration --only lambda_zip
+check-lambda-zip: daemons $(or $(ZIP),lambda.zip)
+	@LAMBDA_ZIP='build/$(or $(ZIP),lambda.zip)' build/venv/bin/python test/run.py integration --only lambda_zip
 
 check-template:
 	@demo/install.sh template
@@ -441,6 +448,6 @@ distclean: remove-downloads
 remove-downloads: clean
 	rm -rf build
 
-.PHONY: print-daemon-cppflags daemons install-daemons sbom screenshot lambda.zip unit unit-programs replay-programs fuzz fuzz-topk-text fuzz-seeds check-style check-unit check-fuzz check-sql check-docs check-isolation check-integration check-lambda-zip check-template check-asan check-valgrind check-deb check-docker check-images deb dist check-pg13 check-pg17 check-pg18 run-bench remove-downloads
+.PHONY: print-daemon-cppflags daemons install-daemons sbom screenshot lambda.zip lambda-arm64.zip unit unit-programs replay-programs fuzz fuzz-topk-text fuzz-seeds check-style check-unit check-fuzz check-sql check-docs check-isolation check-integration check-lambda-zip check-template check-asan check-valgrind check-deb check-docker check-images deb dist check-pg13 check-pg17 check-pg18 run-bench remove-downloads
 
 endif

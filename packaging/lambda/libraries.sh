@@ -10,6 +10,10 @@ set -eu
 folder=$(mkdir -p "${1:?usage: libraries.sh FOLDER}" && cd "$1" && pwd)
 here=$(cd "$(dirname "$0")" && pwd)
 log=$folder/build.log
+CC=${CC:-cc}
+# For another machine than this one: both configures have to be told.
+CROSS=
+[ "$($CC -dumpmachine)" = "$(gcc -dumpmachine)" ] || CROSS="--host=$($CC -dumpmachine)"
 # Where it is built is not to be seen in it.
 FLAGS="-O2 -ffunction-sections -fdata-sections -ffile-prefix-map=$folder=."
 
@@ -47,7 +51,7 @@ unpack()
 build_curl()
 {
 	unpack curl
-	./configure --quiet --prefix=/usr $CURL_OPTIONS CFLAGS="$FLAGS"
+	./configure --quiet --prefix=/usr $CROSS $CURL_OPTIONS CC="$CC" CFLAGS="$FLAGS"
 	make --silent -C lib install prefix="$folder"
 	make --silent -C include install prefix="$folder"
 }
@@ -55,7 +59,7 @@ build_curl()
 build_libpq()
 {
 	unpack postgresql-15
-	./configure --quiet --prefix=/usr --sysconfdir=/etc/postgresql-common $PG_OPTIONS CFLAGS="$FLAGS"
+	./configure --quiet --prefix=/usr --sysconfdir=/etc/postgresql-common $CROSS $PG_OPTIONS CC="$CC" CFLAGS="$FLAGS"
 	make --silent -C src/backend generated-headers
 	make --silent -C src/common libpgcommon.a
 	make --silent -C src/port libpgport.a
