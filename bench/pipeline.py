@@ -1,11 +1,12 @@
 #!/usr/bin/env python3
 """What the claims about topk_pipeline are made with.
 
-    bench/pipeline.py [feeders] [changed] [ids]
+    bench/pipeline.py [feeders] [changed] [ids] [rates]
 
 feeders  8 feeders of one window beside 1, and beside 8 that update one row
 changed  finding the one window that changed among a million beside among 100
 ids      what it costs to count each record once by its id
+rates    the same with a batch a second, into a table of ids that is new, and into one that has grown
 
 Every transaction is durable.  Machines are noisy: only ratios mean something.
 """
@@ -34,6 +35,9 @@ COUNTERS = 1000
 WINDOWS = 1_000_000
 CLAIMS = 200
 BATCHES = {1000: 200, 10_000: 20}
+RATES = (1000, 10_000)
+RATE_SECONDS = 30
+GROWN = 3_000_000
 
 
 # ---- feeders of one window ----
@@ -156,6 +160,7 @@ IDS = {
                " || lpad(({batch} * {size} + i)::text, 22, '0')",
     "uuid": "gen_random_uuid()::text",
 }
+RECORDS = "CREATE TABLE IF NOT EXISTS records (ids text[], id_times timestamptz[], keys text[], buckets bigint[], items text[], weights bigint[])"
 MAKE = """
 INSERT INTO records SELECT array_agg({id}), array_agg(now()), array_agg('global'::text), array_agg(20000::bigint),
        array_agg('product-' || (random() ^ 4 * 20000)::int), array_agg(1::bigint)
@@ -164,13 +169,27 @@ OFFER = """
 SELECT * FROM topk_pipeline.ingest_records('ids', 'bench', '{}', '{}', '{}',
     (SELECT ids FROM records), (SELECT id_times FROM records), (SELECT keys FROM records),
     (SELECT buckets FROM records), (SELECT items FROM records), (SELECT weights FROM records))"""
+ROWS = "SELECT count(*) FROM topk_pipeline.seen_record"
 SIZE = "SELECT coalesce(sum(pg_total_relation_size(inhrelid)), 0)::bigint FROM pg_inherits WHERE inhparent = 'topk_pipeline.seen_record'::regclass"
 WAL = "SELECT pg_current_wal_insert_lsn() - '0/0'"
 
 
+def make(connection, expression, batch, size):
+    """A batch of records, to be offered."""
+    connection.execute("TRUNCATE records")
+    connection.execute(MAKE.format(id=expression.format(batch=batch, size=size), size=size))
+
+
+def offer(connection):
+    """How many of them are counted, and in how many seconds."""
+    started = time.perf_counter()
+    counted, *_ = connection.execute(OFFER).fetchone()
+    return counted, time.perf_counter() - started
+
+
 def ids(_postgres, connection):
     print("counting records by id, ms a batch (median)")
-    connection.execute("CREATE TABLE records (ids text[], id_times timestamptz[], keys text[], buckets bigint[], items text[], weights bigint[])")
+    connection.execute(RECORDS)
     for size, batches in BATCHES.items():
         without = None
         for kind, expression in IDS.items():
@@ -178,13 +197,11 @@ def ids(_postgres, connection):
             connection.execute(f"SELECT topk_pipeline.create('ids', counters => {COUNTERS})")
             (before,) = connection.execute(SIZE).fetchone()
             for batch in range(batches):
-                connection.execute("TRUNCATE records")
-                connection.execute(MAKE.format(id=expression.format(batch=batch, size=size), size=size))
+                make(connection, expression, batch, size)
                 (lsn,) = connection.execute(WAL).fetchone()
                 for times, expected in ((first, size), (again, size if kind == "none" else 0)):
-                    started = time.perf_counter()
-                    counted, *_ = connection.execute(OFFER).fetchone()
-                    times.append(time.perf_counter() - started)
+                    counted, seconds = offer(connection)
+                    times.append(seconds)
                     assert counted == expected, f"{counted} of {size} counted"
                     if times is first:
                         wal += connection.execute(WAL).fetchone()[0] - lsn
@@ -197,7 +214,43 @@ def ids(_postgres, connection):
             connection.execute("SELECT topk_pipeline.drop('ids')")
 
 
-PARTS = {part.__name__: part for part in (feeders, changed, ids)}
+def paced(connection, size, first):
+    """A batch of new records each second, numbered from first; seconds each took."""
+    times = []
+    due = time.monotonic()
+    for batch in range(RATE_SECONDS):
+        make(connection, IDS["kinesis"], first + batch, size)
+        time.sleep(max(0, due - time.monotonic()))
+        due += 1
+        counted, seconds = offer(connection)
+        assert counted == size
+        times.append(seconds)
+    return sorted(times)
+
+
+def rates(_postgres, connection):
+    print(f"a batch a second for {RATE_SECONDS} s, ids of Kinesis")
+    connection.execute(RECORDS)
+    connection.execute(f"SELECT topk_pipeline.create('ids', counters => {COUNTERS})")
+    for when in ("new", "grown"):
+        for size in RATES:
+            (rows_before,), (bytes_before,) = (connection.execute(query).fetchone() for query in (ROWS, SIZE))
+            (lsn,) = connection.execute(WAL).fetchone()
+            times = paced(connection, size, rows_before // size + 1)
+            (rows,), (size_after,) = (connection.execute(query).fetchone() for query in (ROWS, SIZE))
+            wal = int(connection.execute(WAL).fetchone()[0] - lsn)
+            rows -= rows_before
+            print(f"  {size:6,} records/s, {rows_before:9,} rows before   {rows / RATE_SECONDS:6,.0f} rows/s   "
+                  f"{(size_after - bytes_before) / 1e6 / RATE_SECONDS:5.2f} MB/s, {wal / 1e6 / RATE_SECONDS:5.2f} of WAL   ms a batch: median {statistics.median(times) * 1000:5.1f}, "
+                  f"most {times[-1] * 1000:5.1f}")
+        if when == "new":
+            for batch in range(GROWN // RATES[-1]):
+                make(connection, IDS["kinesis"], 1000 + batch, RATES[-1])
+                offer(connection)
+    connection.execute("SELECT topk_pipeline.drop('ids')")
+
+
+PARTS = {part.__name__: part for part in (feeders, changed, ids, rates)}
 
 
 def main(names):
