@@ -36,6 +36,12 @@ http1_of(const http_parser *parser)
 
 /* ---- requests ---- */
 
+static bool
+is_1_1(const http_parser *parser)
+{
+	return parser->http_major == 1 && parser->http_minor >= 1;
+}
+
 static int
 on_message_begin(http_parser *parser)
 {
@@ -94,13 +100,41 @@ on_header_value(http_parser *parser, const char *at, size_t length)
 	return keep(&http1->value, at, length);
 }
 
+/* RFC 9112, 3.2: one Host, which may be empty; several have been joined, and a host has no space. */
+static void
+check_host(const http_parser *parser, Exchange *exchange)
+{
+	const char *host = exchange_header(exchange, "host");
+
+	if (host == NULL ? is_1_1(parser) : strchr(host, ' ') != NULL)
+		exchange_refuse(exchange, 400, "the request needs one Host header");
+}
+
+/* Is the client to send the body?  One that waits to be told, or that would be too long, need not, if it is refused. */
+static bool
+wants_body(const http_parser *parser, Connection *connection, Exchange *exchange)
+{
+	const char *expected = exchange_header(exchange, "expect");
+	bool		waits = expected != NULL && strcasecmp(expected, "100-continue") == 0;
+	bool		too_long = parser->content_length != ULLONG_MAX &&
+					parser->content_length > (uint64_t) connection->server->settings.body_max;
+
+	if (too_long)
+		exchange_refuse(exchange, 413, "the body of the request is too long");
+	if (exchange->refusal != 0)
+		return !waits && !too_long;
+	if (waits && is_1_1(parser))
+		buffer_append_text(&connection->out, "HTTP/1.1 100 Continue\r\n\r\n");
+	return true;
+}
+
+/* Answers 1 for a request that ends here, without its body. */
 static int
 on_headers_complete(http_parser *parser)
 {
 	Connection *connection = parser->data;
 	Http1	   *http1 = connection->state;
 	Exchange   *exchange = http1->exchange;
-	const char *expected;
 
 	end_header(http1);
 	http1->in_body = true;
@@ -109,15 +143,13 @@ on_headers_complete(http_parser *parser)
 	buffer_clear(&http1->target);
 	parser->upgrade = 0; /* we stay with this protocol */
 	http1->last = http1->last || !http_should_keep_alive(parser);
-	exchange->chunked = parser->http_major == 1 && parser->http_minor >= 1;
+	exchange->chunked = is_1_1(parser);
+	check_host(parser, exchange);
 	route_head(exchange);
-	if (parser->content_length != ULLONG_MAX &&
-		parser->content_length > (uint64_t) connection->server->settings.body_max)
-		exchange_refuse(exchange, 413, "the body of the request is too long");
-	expected = exchange_header(exchange, "expect");
-	if (expected != NULL && strcasecmp(expected, "100-continue") == 0 && exchange->refusal == 0)
-		buffer_append_text(&connection->out, "HTTP/1.1 100 Continue\r\n\r\n");
-	return 0;
+	if (wants_body(parser, connection, exchange))
+		return 0;
+	http1->last = true; /* what may still come of the body would be taken for the next request */
+	return 1;
 }
 
 static int

@@ -136,14 +136,14 @@ def test_streams_of_requests_need_http2(start):
     """A body that the handler refuses in its midst, over HTTP/1.1: the exchange was used after its end."""
     query = start()
     head = f"POST {REFLECTION} HTTP/1.1\r\nhost: a\r\ncontent-type: application/grpc\r\ncontent-length: 20\r\n\r\n"
-    answer = raw(query, head.encode() + b"\0\0\0\0\3\xff\xff\xff" + b"x" * 12 + b"GET / HTTP/1.1\r\nconnection: close\r\n\r\n")
+    answer = raw(query, head.encode() + b"\0\0\0\0\3\xff\xff\xff" + b"x" * 12 + b"GET / HTTP/1.1\r\nhost: a\r\nconnection: close\r\n\r\n")
     assert b"grpc-status" in answer and b"<!doctype html>" in answer.lower()
     assert alive(query)
 
 
 @pytest.mark.parametrize("sent", [
     random.Random(1).randbytes(3000), b"\x16\x03\x01\x02\x00" + bytes(600), b"GET / HTTP/1.1\r\nhost: " + b"a" * 40000 + b"\r\n\r\n",
-    b"POST " + SERVICE.encode() + b"Get HTTP/1.1\r\ncontent-length: 5\r\ntransfer-encoding: chunked\r\n\r\n0\r\n\r\n",
+    b"POST " + SERVICE.encode() + b"Get HTTP/1.1\r\nhost: a\r\ncontent-length: 5\r\ntransfer-encoding: chunked\r\n\r\n0\r\n\r\n",
     PREFACE + bytes(500), PREFACE + b"\0\0\0\4\0\0\0\0\0" + b"\0\0\4\1\4\0\0\0\1\xff\xff\xff\xff",
     PREFACE + b"\0\0\0\4\0\0\0\0\0" + b"\0\0\4\3\0\0\0\0\1\0\0\0\x08" * 500],
     ids=["noise", "tls", "long head", "smuggled", "no frames", "no headers", "resets"])

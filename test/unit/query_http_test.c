@@ -226,12 +226,12 @@ test_http1(void)
 			   HEAD_OF("4") "\xc3\xa4 b", false),
 	   "a parameter, after an empty line");
 	ok(answers(
-		   "GET /parameter?q=1 HTTP/1.1\r\n\r\nPOST /echo HTTP/1.1\r\ncontent-length: 1\r\n\r\n2"
-		   "GET /parameter?q=3 HTTP/1.1\r\nconnection: close\r\n\r\nGET /parameter?q=4 HTTP/1.1\r\n\r\n",
+		   "GET /parameter?q=1 HTTP/1.1\r\nhost: x\r\n\r\nPOST /echo HTTP/1.1\r\nhost: x\r\ncontent-length: 1\r\n\r\n2"
+		   "GET /parameter?q=3 HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\nGET /parameter?q=4 HTTP/1.1\r\nhost: x\r\n\r\n",
 		   HEAD_OF("1") "1" HEAD_OF("1") "2" OK "content-length: 1\r\nconnection: close\r\n\r\n3",
 		   true),
 	   "three at once in their order, the last one is the last");
-	ok(answers("GET /pieces HTTP/1.1\r\n\r\n",
+	ok(answers("GET /pieces HTTP/1.1\r\nhost: x\r\n\r\n",
 			   OK "transfer-encoding: chunked\r\n\r\n4\r\none \r\n3\r\ntwo\r\n0\r\n\r\n", false),
 	   "an answer in pieces");
 	ok(answers("GET /pieces HTTP/1.0\r\n\r\n", OK "connection: close\r\n\r\none two", true),
@@ -239,12 +239,30 @@ test_http1(void)
 	ok(answers("POST /echo HTTP/1.0\r\ncontent-length: 2\r\n\r\nhi",
 			   OK "content-length: 2\r\nconnection: close\r\n\r\nhi", true),
 	   "HTTP/1.0 closes");
-	ok(answers("POST /echo HTTP/1.1\r\nexpect: 100-continue\r\ncontent-length: 2\r\n\r\nhi",
-			   "HTTP/1.1 100 Continue\r\n\r\n" HEAD_OF("2") "hi", false),
+	ok(answers(
+		   "POST /echo HTTP/1.1\r\nhost: x\r\nexpect: 100-continue\r\ncontent-length: 2\r\n\r\nhi",
+		   "HTTP/1.1 100 Continue\r\n\r\n" HEAD_OF("2") "hi", false),
 	   "100-continue");
+	ok(refuses(
+		   "POST /echo HTTP/1.1\r\nhost: x\r\nexpect: 100-continue\r\ncontent-length: 4000\r\n\r\n",
+		   "413", true) &&
+		   refuses("POST /echo HTTP/1.1\r\nhost: x\r\ncontent-length: 4000\r\n\r\n"
+				   "GET /parameter HTTP/1.1\r\nhost: x\r\n\r\n",
+				   "413", true),
+	   "a body whose length is too long is refused before it comes");
+	ok(refuses(
+		   "POST /nothing HTTP/1.1\r\nhost: x\r\nexpect: 100-continue\r\ncontent-length: 2\r\n\r\n",
+		   "404", true) &&
+		   refuses("POST /nothing HTTP/1.1\r\nhost: x\r\ncontent-length: 2\r\n\r\nhi", "404",
+				   false),
+	   "so is one that waits to be asked for; one that comes is read");
+	ok(refuses("GET /parameter?q=1 HTTP/1.1\r\n\r\n", "400", false) &&
+		   refuses("GET /parameter?q=1 HTTP/1.1\r\nhost: x\r\nhost: x\r\n\r\n", "400", false) &&
+		   answers("GET /parameter?q=1 HTTP/1.1\r\nhost:\r\n\r\n", HEAD_OF("1") "1", false),
+	   "HTTP/1.1 has one Host, which may be empty");
 	ok(answers("PRI", "", false), "the begin of HTTP/2's preface is waited with");
 	ok(answers(
-		   "PRIX / HTTP/1.1\r\n\r\n",
+		   "PRIX / HTTP/1.1\r\nhost: x\r\n\r\n",
 		   "HTTP/1.1 400 Bad Request\r\ncontent-type: text/plain; charset=utf-8\r\n"
 		   "content-length: 39\r\nconnection: close\r\n\r\nthe request is not well-formed HTTP/1.1",
 		   true),
@@ -254,11 +272,13 @@ test_http1(void)
 static void
 test_head(void)
 {
-	ok(answers("HEAD /parameter?q=abc HTTP/1.1\r\n\r\nHEAD /parameter HTTP/1.1\r\n\r\n",
-			   HEAD_OF("3") HEAD_OF("0"), false),
+	ok(answers(
+		   "HEAD /parameter?q=abc HTTP/1.1\r\nhost: x\r\n\r\nHEAD /parameter HTTP/1.1\r\nhost: x\r\n\r\n",
+		   HEAD_OF("3") HEAD_OF("0"), false),
 	   "HEAD has the length, and no body");
-	ok(answers("HEAD /pieces HTTP/1.1\r\n\r\nGET /parameter?q=1 HTTP/1.1\r\n\r\n",
-			   OK "transfer-encoding: chunked\r\n\r\n" HEAD_OF("1") "1", false),
+	ok(answers(
+		   "HEAD /pieces HTTP/1.1\r\nhost: x\r\n\r\nGET /parameter?q=1 HTTP/1.1\r\nhost: x\r\n\r\n",
+		   OK "transfer-encoding: chunked\r\n\r\n" HEAD_OF("1") "1", false),
 	   "nor has it one in pieces, which the next answer would begin with");
 }
 
@@ -268,24 +288,28 @@ test_refusals(void)
 	char long_head[20000];
 	char long_body[400];
 
-	snprintf(long_head, sizeof(long_head), "GET /pieces HTTP/1.1\r\nx: %017000d\r\n\r\n", 0);
-	snprintf(long_body, sizeof(long_body),
-			 "POST /echo HTTP/1.1\r\ntransfer-encoding: chunked\r\n\r\n65\r\n%0101d\r\n0\r\n\r\n",
+	snprintf(long_head, sizeof(long_head), "GET /pieces HTTP/1.1\r\nhost: x\r\nx: %017000d\r\n\r\n",
 			 0);
-	ok(refuses("GET /nothing HTTP/1.1\r\n\r\n", "404", false), "no such path");
-	ok(refuses("GET /echo HTTP/1.1\r\n\r\n", "405", false), "another method");
-	ok(refuses("GET ?q=1 HTTP/1.1\r\n\r\n", "400", true), "a target that is no path");
-	ok(refuses("GET /parameter?q=%zz HTTP/1.1\r\n\r\n", "400", false) &&
-		   refuses("GET /parameter?q=%00 HTTP/1.1\r\n\r\n", "400", false) &&
-		   refuses("GET /parameter?q=%ff HTTP/1.1\r\n\r\n", "400", false),
+	snprintf(
+		long_body, sizeof(long_body),
+		"POST /echo HTTP/1.1\r\nhost: x\r\ntransfer-encoding: chunked\r\n\r\n65\r\n%0101d\r\n0\r\n\r\n",
+		0);
+	ok(refuses("GET /nothing HTTP/1.1\r\nhost: x\r\n\r\n", "404", false), "no such path");
+	ok(refuses("GET /echo HTTP/1.1\r\nhost: x\r\n\r\n", "405", false), "another method");
+	ok(refuses("GET ?q=1 HTTP/1.1\r\nhost: x\r\n\r\n", "400", true), "a target that is no path");
+	ok(refuses("GET /parameter?q=%zz HTTP/1.1\r\nhost: x\r\n\r\n", "400", false) &&
+		   refuses("GET /parameter?q=%00 HTTP/1.1\r\nhost: x\r\n\r\n", "400", false) &&
+		   refuses("GET /parameter?q=%ff HTTP/1.1\r\nhost: x\r\n\r\n", "400", false),
 	   "a parameter that is no text");
 	ok(refuses(long_body, "413", false), "a body that is too long");
 	ok(refuses(long_head, "431", false), "a header that is too long");
-	ok(refuses("POST /echo HTTP/1.1\r\ncontent-length: 3\r\ntransfer-encoding: chunked\r\n\r\n"
-			   "0\r\n\r\nGET /parameter HTTP/1.1\r\n\r\n",
-			   "400", true) &&
-		   refuses("POST /echo HTTP/1.1\r\ncontent-length: 3\r\ncontent-length: 4\r\n\r\nabcd",
-				   "400", true),
+	ok(refuses(
+		   "POST /echo HTTP/1.1\r\nhost: x\r\ncontent-length: 3\r\ntransfer-encoding: chunked\r\n\r\n"
+		   "0\r\n\r\nGET /parameter HTTP/1.1\r\nhost: x\r\n\r\n",
+		   "400", true) &&
+		   refuses(
+			   "POST /echo HTTP/1.1\r\nhost: x\r\ncontent-length: 3\r\ncontent-length: 4\r\n\r\nabcd",
+			   "400", true),
 	   "two lengths of one body");
 }
 
@@ -294,7 +318,8 @@ static void
 test_later(void)
 {
 	Client		client;
-	const char *two = "GET /later HTTP/1.1\r\n\r\nGET /parameter?q=2 HTTP/1.1\r\n\r\n";
+	const char *two =
+		"GET /later HTTP/1.1\r\nhost: x\r\n\r\nGET /parameter?q=2 HTTP/1.1\r\nhost: x\r\n\r\n";
 
 	client_connect(&client);
 	client_send(&client, two, strlen(two));
@@ -508,13 +533,14 @@ static void
 test_drain(void)
 {
 	Client		client, idle;
-	const char *request = "GET /later HTTP/1.1\r\n\r\n";
+	const char *request = "GET /later HTTP/1.1\r\nhost: x\r\n\r\n";
+	const char *other = "GET /parameter HTTP/1.1\r\nhost: x\r\n\r\n";
 
 	closed = 0;
 	client_connect(&client);
 	client_connect(&idle);
 	client_send(&client, request, strlen(request));
-	client_send(&idle, "GET /parameter HTTP/1.1\r\n\r\n", 27);
+	client_send(&idle, other, strlen(other));
 	server_drain(server);
 	client_read(&client);
 	client_read(&idle);
