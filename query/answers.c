@@ -6,8 +6,6 @@
 
 #include <stdlib.h>
 
-#include <utlist.h>
-
 #include "daemon/clock.h"
 
 #define MS_PER_SECOND 1000
@@ -15,50 +13,15 @@
 /* A call under way. */
 typedef struct Call
 {
-	struct Call *prev, *next;
-	Answers		*answers;
-	RpcCall		*rpc;
-	ReadRequest	 request;
+	RpcCall	   *rpc;
+	ReadRequest request;
 } Call;
-
-struct Answers
-{
-	Reads  *reads;
-	Call   *calls;
-	int64_t next_deadline; /* no call's is earlier; -1: there is none */
-};
-
-Answers *
-answers_open(Reads *reads)
-{
-	Answers *answers = calloc(1, sizeof(*answers));
-
-	if (answers == NULL)
-		return NULL;
-	answers->reads = reads;
-	answers->next_deadline = -1;
-	return answers;
-}
 
 static void
 end_call(Call *call)
 {
-	DL_DELETE(call->answers->calls, call);
 	reads_end(&call->request);
 	free(call);
-}
-
-void
-answers_close(Answers *answers)
-{
-	if (answers == NULL)
-		return;
-	while (answers->calls != NULL)
-	{
-		answers->calls->rpc->canceled = NULL;
-		end_call(answers->calls);
-	}
-	free(answers);
 }
 
 /* ---- what is asked ---- */
@@ -140,9 +103,9 @@ cancel_call(RpcCall *rpc)
 }
 
 void
-answers_begin(Answers *answers, RpcCall *rpc)
+answers_begin(Reads *reads, RpcCall *rpc)
 {
-	const Shape *shape = reads_shape(answers->reads);
+	const Shape *shape = reads_shape(reads);
 	char		 problem[QUESTION_PROBLEM];
 	const char	*wrong;
 	Range		 range;
@@ -165,7 +128,6 @@ answers_begin(Answers *answers, RpcCall *rpc)
 		rpc_fail(rpc, RPC_RESOURCE_EXHAUSTED, "out of memory");
 		return;
 	}
-	call->answers = answers;
 	call->rpc = rpc;
 	call->request = (ReadRequest) {.entities = rpc->entities,
 								   .count = rpc->count,
@@ -175,57 +137,5 @@ answers_begin(Answers *answers, RpcCall *rpc)
 								   .context = call};
 	rpc->state = call;
 	rpc->canceled = cancel_call;
-	DL_APPEND(answers->calls, call);
-	if (answers->next_deadline < 0 || rpc->deadline < answers->next_deadline)
-		answers->next_deadline = rpc->deadline;
-	reads_begin(answers->reads, &call->request);
-}
-
-/* ---- the loop ---- */
-
-void
-answers_prepare(const Answers *answers, Wait *wait)
-{
-	if (answers->calls != NULL)
-		wait_until(wait, answers->next_deadline);
-}
-
-/* One at a time, as each may take others along. */
-static bool
-fail_overdue(Answers *answers, int64_t now)
-{
-	Call *call;
-
-	DL_FOREACH (answers->calls, call)
-		if (call->rpc->deadline <= now)
-		{
-			rpc_fail(call->rpc, RPC_DEADLINE_EXCEEDED, "the answer did not come in time");
-			end_call(call);
-			return true;
-		}
-	return false;
-}
-
-static int64_t
-find_deadline(const Answers *answers)
-{
-	int64_t		earliest = -1;
-	const Call *call;
-
-	DL_FOREACH (answers->calls, call)
-		if (earliest < 0 || call->rpc->deadline < earliest)
-			earliest = call->rpc->deadline;
-	return earliest;
-}
-
-void
-answers_dispatch(Answers *answers)
-{
-	int64_t now = clock_milliseconds();
-
-	if (answers->next_deadline < 0 || now < answers->next_deadline)
-		return;
-	while (fail_overdue(answers, now))
-		;
-	answers->next_deadline = find_deadline(answers);
+	reads_begin(reads, &call->request);
 }

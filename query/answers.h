@@ -10,21 +10,10 @@
 #include "reads.h"
 #include "rpc.h"
 
-typedef struct Answers Answers;
-
-/* reads must outlive it; NULL without memory. */
-extern Answers *answers_open(Reads *reads);
-
-/* Calls under way are forgotten. */
-extern void answers_close(Answers *answers);
-
 /*
- * Take a call, which ends with rpc_answer or rpc_fail, perhaps before this returns.
+ * Take a call, which ends with rpc_answer or rpc_fail, perhaps before this returns, unless it is canceled first.
+ * reads must outlive it.
  */
-extern void answers_begin(Answers *answers, RpcCall *call);
-
-/* The calls' deadlines, for the loop. */
-extern void answers_prepare(const Answers *answers, Wait *wait);
-extern void answers_dispatch(Answers *answers);
+extern void answers_begin(Reads *reads, RpcCall *call);
 
 #endif /* QUERY_ANSWERS_H */

@@ -42,7 +42,6 @@ typedef struct Query
 	Metrics		 *metrics;
 	Store		 *store;
 	Reads		 *reads;
-	Answers		 *answers;
 	Top			 *top;
 	Live		 *live;
 	Status		 *status;
@@ -144,7 +143,7 @@ register_routes(Query *query)
 	server_route(query->server, "GET", "/v1/top", top_answer, query->top, SERVER_CORS);
 	server_route(query->server, "GET", "/v1/top/live", live_follow, query->live, SERVER_CORS);
 	server_route(query->server, "GET", "/v1/status", status_answer, query->status, SERVER_CORS);
-	query->rpc = rpc_open(query->server, query->answers, query->store, &rpc, query->metrics);
+	query->rpc = rpc_open(query->server, query->reads, query->store, &rpc, query->metrics);
 	return query->rpc != NULL;
 }
 
@@ -159,7 +158,6 @@ open_parts(Query *query)
 			DAEMON_OK ||
 		(query->store = open_store(query)) == NULL ||
 		(query->reads = reads_open(&reads, query->store, query->log, query->metrics)) == NULL ||
-		(query->answers = answers_open(query->reads)) == NULL ||
 		(query->top = top_open(query->reads, config->timeout_ms)) == NULL ||
 		(query->live = live_open(query->reads, config->live_interval_ms, config->live_max,
 								 query->metrics)) == NULL ||
@@ -175,7 +173,6 @@ close_parts(Query *query)
 	status_close(query->status);
 	live_close(query->live);
 	top_close(query->top);
-	answers_close(query->answers);
 	server_close(query->server);
 	rpc_close(query->rpc);
 	reads_close(query->reads);
@@ -203,7 +200,6 @@ wait_for_something(Query *query)
 	wait_on(&wait, signals_fd(&query->signals), POLLIN);
 	wait_on(&wait, query->hangups, POLLIN);
 	reads_prepare(query->reads, &wait);
-	answers_prepare(query->answers, &wait);
 	top_prepare(query->top, &wait);
 	live_prepare(query->live, &wait);
 	status_prepare(query->status, &wait);
@@ -222,7 +218,6 @@ go_round(Query *query)
 	if (read(query->hangups, &hangup, sizeof(hangup)) > 0)
 		server_reload(query->server);
 	reads_dispatch(query->reads);
-	answers_dispatch(query->answers);
 	top_dispatch(query->top);
 	live_dispatch(query->live);
 	status_dispatch(query->status);

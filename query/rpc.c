@@ -17,7 +17,7 @@
 struct RpcServer
 {
 	Server	   *server;
-	Answers	   *answers;
+	Reads	   *reads;
 	RpcSettings settings;
 	Metrics	   *metrics;
 	Health		health;
@@ -128,20 +128,28 @@ rpc_reject(const RpcEndpoint *endpoint, const RpcProtocol *protocol, Exchange *e
 
 /* What a request says, as a call. */
 static void
-fill_call(RpcTask *task, int64_t timeout_ms)
+fill_call(RpcTask *task)
 {
-	const RpcSettings *settings = &task->server->settings;
-
-	if (timeout_ms < 0 || timeout_ms > settings->timeout_ms)
-		timeout_ms = settings->timeout_ms;
 	task->call = (RpcCall) {.method = task->method->method,
 							.entities = task->request.entities,
 							.count = task->request.count,
 							.duration_seconds = task->request.duration_seconds,
 							.start_unix = task->request.start_unix,
 							.end_unix = task->request.end_unix,
-							.fresh_read = task->request.fresh_read,
-							.deadline = task->started + timeout_ms};
+							.fresh_read = task->request.fresh_read};
+}
+
+/* The client's timeout, or the server's own. */
+static void
+set_deadline(RpcTask *task, int64_t timeout_ms)
+{
+	const RpcServer *rpc = task->server;
+
+	if (timeout_ms < 0 || timeout_ms > rpc->settings.timeout_ms)
+		timeout_ms = rpc->settings.timeout_ms;
+	task->timer.fire = on_deadline;
+	task->timer.context = task;
+	timer_set(server_timers(rpc->server), &task->timer, task->started + timeout_ms);
 }
 
 /* NULL, or what is wrong with it and the code of that. */
@@ -197,12 +205,10 @@ rpc_start(const RpcEndpoint *endpoint, const RpcProtocol *protocol, Exchange *ex
 	task->encoding = message->encoding;
 	task->exchange = exchange;
 	task->started = clock_milliseconds();
-	task->timer.fire = on_deadline;
-	task->timer.context = task;
-	fill_call(task, timeout_ms);
-	timer_set(server_timers(rpc->server), &task->timer, task->call.deadline);
+	fill_call(task);
+	set_deadline(task, timeout_ms);
 	exchange_on_closed(exchange, on_closed, task);
-	answers_begin(rpc->answers, &task->call);
+	answers_begin(rpc->reads, &task->call);
 }
 
 /* ---- routes ---- */
@@ -262,7 +268,7 @@ refuse(void *context, Exchange *exchange, int status, const char *message)
 }
 
 RpcServer *
-rpc_open(Server *server, Answers *answers, const Store *store, const RpcSettings *settings,
+rpc_open(Server *server, Reads *reads, const Store *store, const RpcSettings *settings,
 		 Metrics *metrics)
 {
 	RpcServer *rpc = calloc(1, sizeof(*rpc));
@@ -270,7 +276,7 @@ rpc_open(Server *server, Answers *answers, const Store *store, const RpcSettings
 	if (rpc == NULL)
 		return NULL;
 	rpc->server = server;
-	rpc->answers = answers;
+	rpc->reads = reads;
 	rpc->settings = *settings;
 	rpc->metrics = metrics;
 	for (int i = 0; i < RPC_METHODS; i++)

@@ -55,9 +55,8 @@ typedef struct RpcCall
 	int64_t duration_seconds;	  /* GetWindow, GetTrailing */
 	int64_t start_unix, end_unix; /* GetRange */
 	bool	fresh_read;
-	int64_t deadline; /* clock_milliseconds; the client's timeout, or the server's own */
 
-	/* for who answers: its own state, and what is called when the client gave up before the answer */
+	/* for who answers: its own state, and what is called when nobody waits for the answer any more */
 	void *state;
 	void (*canceled)(struct RpcCall *call);
 } RpcCall;

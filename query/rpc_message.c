@@ -242,18 +242,34 @@ read_field(RpcRequest *request, const json_t *object, const ProtobufCFieldDescri
 	}
 }
 
+/*
+ * A field that nobody knows may be a number of any size.  Where one is beyond 64 bits, all whole numbers are read
+ * as reals, which lose digits beyond 2^53: no window is that long, nor that far away.
+ */
+static json_t *
+load_json(const void *bytes, size_t length, const char **problem)
+{
+	json_error_t error;
+	json_t		*object = json_loadb(bytes, length, JSON_ALLOW_NUL, &error);
+
+	if (object == NULL && json_error_code(&error) == json_error_numeric_overflow)
+		object = json_loadb(bytes, length, JSON_ALLOW_NUL | JSON_DECODE_INT_AS_REAL, &error);
+	if (object == NULL && json_error_code(&error) == json_error_numeric_overflow)
+		*problem = "the message has a number that is too large";
+	else
+		*problem = json_is_object(object) ? NULL : "the message is not a JSON object";
+	return object;
+}
+
 static const char *
 decode_json(const RpcMethodInfo *method, const void *bytes, size_t length, int entities_max,
 			RpcRequest *request)
 {
-	json_t	   *object = json_loadb(bytes, length, JSON_ALLOW_NUL, NULL);
-	const char *problem = NULL;
+	const char *problem;
 
-	request->json = object;
-	if (!json_is_object(object))
-		return "the message is not a JSON object";
+	request->json = load_json(bytes, length, &problem);
 	for (unsigned i = 0; i < method->request->n_fields && problem == NULL; i++)
-		problem = read_field(request, object, &method->request->fields[i], entities_max);
+		problem = read_field(request, request->json, &method->request->fields[i], entities_max);
 	return problem;
 }
 

@@ -19,7 +19,7 @@ typedef struct RpcSettings
 } RpcSettings;
 
 /* All arguments must outlive it.  Also words the server's refusals.  NULL without memory. */
-extern RpcServer *rpc_open(Server *server, Answers *answers, const Store *store,
+extern RpcServer *rpc_open(Server *server, Reads *reads, const Store *store,
 						   const RpcSettings *settings, Metrics *metrics);
 
 /* After server_close, which gives up the calls under way. */

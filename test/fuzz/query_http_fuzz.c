@@ -17,7 +17,7 @@
 #define UNDER_WAY_MAX 64
 
 /* Stands in for the answers: takes calls, and answers them at once, later, or not at all. */
-struct Answers
+struct Reads
 {
 	int		 way;
 	RpcCall *under_way[UNDER_WAY_MAX];
@@ -27,7 +27,7 @@ struct Answers
 static void
 forget(RpcCall *call)
 {
-	Answers *answers = call->state;
+	Reads *answers = call->state;
 
 	for (int i = 0; i < answers->count; i++)
 		if (answers->under_way[i] == call)
@@ -60,7 +60,7 @@ answer(RpcCall *call, int way)
 }
 
 void
-answers_begin(Answers *answers, RpcCall *call)
+answers_begin(Reads *answers, RpcCall *call)
 {
 	if ((answers->way & 3) == 0 || answers->count == UNDER_WAY_MAX)
 	{
@@ -73,7 +73,7 @@ answers_begin(Answers *answers, RpcCall *call)
 }
 
 static void
-answer_all(Answers *answers)
+answer_all(Reads *answers)
 {
 	while (answers->count > 0)
 		answer(answers->under_way[--answers->count], answers->way);
@@ -83,7 +83,7 @@ answer_all(Answers *answers)
 static void
 follow(void *context, Exchange *exchange)
 {
-	const Answers *answers = context;
+	const Reads *answers = context;
 
 	exchange_begin(exchange, 200, NULL);
 	exchange_send(exchange, "one ", 4);
@@ -105,7 +105,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	static const RpcSettings	rpc_settings = {
 		   .entities_max = 20, .body_max = 2000, .timeout_ms = 2000};
 	static const Store store = {.up = true};
-	static Answers	   answers;
+	static Reads	   answers;
 	static Server	  *server;
 	static RpcServer  *rpc;
 	Connection		  *connection;

@@ -121,49 +121,38 @@ rpc_fail(RpcCall *rpc, RpcCode code, const char *message)
 	rpc->entities = NULL;
 }
 
-static Answers *answers;
+static Reads *reads;
 
 static void
 begin(TestCall *call, RpcMethod method, bool fresh, const char *const *names)
 {
-	*call = (TestCall) {.rpc = {.method = method,
-								.duration_seconds = 7 * 86400,
-								.fresh_read = fresh,
-								.deadline = clock_milliseconds() + 10000}};
+	*call =
+		(TestCall) {.rpc = {.method = method, .duration_seconds = 7 * 86400, .fresh_read = fresh}};
 	for (; names[call->rpc.count] != NULL; call->rpc.count++)
 		call->entities[call->rpc.count] =
 			(RpcEntity) {.bytes = names[call->rpc.count], .length = strlen(names[call->rpc.count])};
 	call->rpc.entities = call->entities;
-	answers_begin(answers, &call->rpc);
+	answers_begin(reads, &call->rpc);
 }
 
 #define NAMES(...) ((const char *const[]) {__VA_ARGS__, NULL})
 
-static Reads *
+static void
 open_all(int64_t ttl_ms, size_t bytes)
 {
 	static const Log	silent = {.fd = -1, .program = "test", .level = LOG_LEVEL_ERROR};
 	const ReadsSettings settings = {.cache_ttl_ms = ttl_ms, .cache_bytes = bytes};
-	Reads			   *reads = reads_open(&settings, &store, &silent, NULL);
 
-	answers = answers_open(reads);
+	reads = reads_open(&settings, &store, &silent, NULL);
 	asked = 0;
-	return reads;
-}
-
-static void
-close_all(Reads *reads)
-{
-	answers_close(answers);
-	reads_close(reads);
 }
 
 static void
 test_answers(void)
 {
-	Reads	*reads = open_all(0, 0);
 	TestCall call;
 
+	open_all(0, 0);
 	begin(&call, RPC_GET_WINDOW_MANY, false, NAMES("e2", "none", "e1", "e2", "e1"));
 	ok(call.answers == 0 && pending_count == 1 && asked == 3, "a call asks for each entity once");
 	ok(pending[0]->range.last - pending[0]->range.first == 6, "of seven windows");
@@ -190,15 +179,15 @@ test_answers(void)
 	begin(&call, RPC_GET_WINDOW_MANY, false, (const char *const[]) {NULL});
 	ok(call.answers == 1 && call.code == 0 && pending_count == 0,
 	   "no entities are answered with none");
-	close_all(reads);
+	reads_close(reads);
 }
 
 static void
 test_flights(void)
 {
-	Reads	*reads = open_all(0, 0);
 	TestCall first, second, third, fresh, many;
 
+	open_all(0, 0);
 	begin(&first, RPC_GET_WINDOW, false, NAMES("e1"));
 	begin(&second, RPC_GET_TRAILING, false, NAMES("e1"));
 	begin(&third, RPC_GET_WINDOW, false, NAMES("e1"));
@@ -225,43 +214,17 @@ test_flights(void)
 	begin(&second, RPC_GET_WINDOW, false, NAMES("e1"));
 	answer_store(STORE_READ);
 	ok(first.answers == 1 && second.answers == 1, "once for all who ask meanwhile");
-	close_all(reads);
-}
-
-static void
-test_deadlines(void)
-{
-	Reads	*reads = open_all(0, 0);
-	TestCall patient, hasty;
-	Wait	 wait;
-
-	begin(&patient, RPC_GET_WINDOW, false, NAMES("e1"));
-	hasty = (TestCall) {.rpc = {.method = RPC_GET_WINDOW, .deadline = clock_milliseconds() + 5}};
-	hasty.entities[0] = (RpcEntity) {.bytes = "e1", .length = 2};
-	hasty.rpc.entities = hasty.entities;
-	hasty.rpc.count = 1;
-	hasty.rpc.duration_seconds = 7 * 86400;
-	answers_begin(answers, &hasty.rpc);
-	wait_begin(&wait);
-	answers_prepare(answers, &wait);
-	ok(wait.until == hasty.rpc.deadline, "the loop waits for the next deadline");
-	usleep(10000);
-	answers_dispatch(answers);
-	ok(hasty.answers == 1 && hasty.code == RPC_DEADLINE_EXCEEDED, "who is out of time is told so");
-	ok(patient.answers == 0 && asked == 1, "who shares the read waits on");
-	answer_store(STORE_READ);
-	ok(patient.answers == 1 && patient.counts[0] == 5, "and gets his answer");
-	close_all(reads);
+	reads_close(reads);
 }
 
 static void
 test_cache(void)
 {
-	Reads	*reads = open_all(60000, 10000);
 	TestCall call;
 	char	 name[16];
 	size_t	 most = 0;
 
+	open_all(60000, 10000);
 	begin(&call, RPC_GET_WINDOW, false, NAMES("e1"));
 	answer_store(STORE_READ);
 	begin(&call, RPC_GET_WINDOW, false, NAMES("e1"));
@@ -287,16 +250,16 @@ test_cache(void)
 	begin(&call, RPC_GET_WINDOW, false, NAMES("e0"));
 	ok(asked == 2, "a failure is not remembered");
 	answer_store(STORE_READ);
-	close_all(reads);
+	reads_close(reads);
 
-	reads = open_all(20, 10000);
+	open_all(20, 10000);
 	begin(&call, RPC_GET_WINDOW, false, NAMES("e1"));
 	answer_store(STORE_READ);
 	usleep(25000);
 	begin(&call, RPC_GET_WINDOW, false, NAMES("e1"));
 	ok(asked == 2, "nothing is remembered for longer than it may");
 	answer_store(STORE_READ);
-	close_all(reads);
+	reads_close(reads);
 }
 
 int
@@ -304,7 +267,6 @@ main(void)
 {
 	test_answers();
 	test_flights();
-	test_deadlines();
 	test_cache();
 	return done_testing();
 }

@@ -96,6 +96,15 @@ test_numbers(void)
 	   "with an exponent or a fraction of nothing");
 	for (size_t i = 0; i < sizeof(wrong) / sizeof(wrong[0]); i++)
 		ok(refuses_number(wrong[i]), "%s is refused", wrong[i]);
+	ok(is_number("7, \"unknown\": 18446744073709551616", 7) &&
+		   is_number(
+			   "\"9223372036854775807\", \"unknown\": [-1e300, 123456789012345678901234567890]",
+			   INT64_MAX),
+	   "a number of a field that is not known may be of any size");
+	ok(refuses_number("9223372036854775808") && refuses_number("-9223372036854775809"),
+	   "one of a field that is known may not");
+	ok(refuses(RPC_GET, "{\"entity\":\"k\",\"unknown\":1e400}", "a number that is too large"),
+	   "none may be beyond what a double holds");
 }
 
 static void
