@@ -212,7 +212,7 @@ build/sanitized/proto/query/%.o: build/proto/query/%.c
 	@mkdir -p $(@D)
 	$(CC) $(DAEMON_CPPFLAGS) $(DAEMON_CFLAGS) -Wno-missing-braces $(SANITIZE) -c -o $@ $<
 
-$(foreach variant,obj sanitized,$(addprefix build/$(variant)/query/,rpc_message.o rpc_health.o rpc_reflection.o)): \
+$(foreach variant,obj sanitized,$(addprefix build/$(variant)/query/,rpc_message.o rpc_health.o rpc_reflection.o rpc_symbols.o)): \
 	$(QUERY_MESSAGES:%=build/proto/query/%.pb-c.h) $(QUERY_PROTOS:%=build/proto/query/%.bin)
 build/obj/query/page.o build/sanitized/query/page.o: $(wildcard query/page/*)
 
@@ -291,7 +291,7 @@ SANITIZE = -O1 -fsanitize=address,undefined -fno-sanitize-recover=undefined
 LAMBDA_TESTED = $(addprefix feeders/lambda/,sequence.c kinesis.c kpl.c intake.c answer.c)
 # The parts of the query service: its port, the RPCs over it, and what knows neither a protocol nor a database.
 QUERY_SERVER = buffer connection exchange http1 http2 route server timer tls tokens
-QUERY_RPC = gunzip rpc rpc_code rpc_connect rpc_grpc rpc_health rpc_message rpc_reflection
+QUERY_RPC = gunzip rpc rpc_code rpc_connect rpc_grpc rpc_health rpc_message rpc_reflection rpc_symbols
 QUERY_TESTED = $(addprefix query/,question.c windows.c reads.c places.c ranking.c figures.c)
 UNIT_PROGRAMS = $(patsubst test/unit/%.c,build/unit/%,$(wildcard test/unit/*_test.c))
 

@@ -12,6 +12,7 @@
 #include "grpc/reflection/v1/reflection.pb-c.h"
 #include "rpc_grpc.h"
 #include "rpc_internal.h"
+#include "rpc_symbols.h"
 
 typedef Grpc__Reflection__V1__ServerReflectionRequest  Request;
 typedef Grpc__Reflection__V1__ServerReflectionResponse Response;
@@ -28,20 +29,17 @@ EMBED(proto_reflection_alpha, "build/proto/query/grpc/reflection/v1alpha/reflect
 typedef struct ProtoFile
 {
 	const char *name;
-	const char *package; /* with a dot after it: what its symbols begin with */
 	const char *service;
 	const char *bytes, *end;
 } ProtoFile;
 
 static const ProtoFile files[] = {
-	{"murmur/v1/query.proto", "murmur.v1.", RPC_SERVICE, proto_query, proto_query_end},
-	{"grpc/health/v1/health.proto", "grpc.health.v1.", "grpc.health.v1.Health", proto_health,
-	 proto_health_end},
-	{"grpc/reflection/v1/reflection.proto", "grpc.reflection.v1.",
-	 "grpc.reflection.v1.ServerReflection", proto_reflection, proto_reflection_end},
-	{"grpc/reflection/v1alpha/reflection.proto", "grpc.reflection.v1alpha.",
-	 "grpc.reflection.v1alpha.ServerReflection", proto_reflection_alpha,
-	 proto_reflection_alpha_end},
+	{"murmur/v1/query.proto", RPC_SERVICE, proto_query, proto_query_end},
+	{"grpc/health/v1/health.proto", "grpc.health.v1.Health", proto_health, proto_health_end},
+	{"grpc/reflection/v1/reflection.proto", "grpc.reflection.v1.ServerReflection", proto_reflection,
+	 proto_reflection_end},
+	{"grpc/reflection/v1alpha/reflection.proto", "grpc.reflection.v1alpha.ServerReflection",
+	 proto_reflection_alpha, proto_reflection_alpha_end},
 };
 
 #define FILES (sizeof(files) / sizeof(files[0]))
@@ -72,15 +70,14 @@ find_by_name(const ProtobufCBinaryData *name)
 	return NULL;
 }
 
-/* Services, methods and messages, which all begin with their file's package. */
 static const ProtoFile *
 find_by_symbol(const ProtobufCBinaryData *symbol)
 {
 	for (size_t i = 0; i < FILES; i++)
 	{
-		size_t length = strlen(files[i].package);
+		ProtobufCBinaryData descriptor = descriptor_of(&files[i]);
 
-		if (symbol->len > length && memcmp(symbol->data, files[i].package, length) == 0)
+		if (symbols_has(&descriptor, symbol))
 			return &files[i];
 	}
 	return NULL;

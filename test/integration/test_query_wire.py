@@ -208,6 +208,23 @@ def test_reflection_is_the_same_in_both_versions(start):
         assert answers[0] == answers[1] and b"murmur/v1/query.proto" in answers[0][0]
 
 
+def test_reflection_knows_the_symbols_that_exist(start):
+    service = SERVICE.strip("/")
+    there = [service, service + ".Get", "murmur.v1.GetRangeManyRequest", "murmur.v1.GetRangeRequest.start_unix",
+             "grpc.health.v1.HealthCheckResponse.ServingStatus", "grpc.health.v1.HealthCheckResponse.SERVING", "grpc.health.v1.Health.Watch",
+             "grpc.reflection.v1.ServerReflectionRequest.message_request", "grpc.reflection.v1alpha.ServerReflection"]
+    missing = ["", ".", "murmur.v1", "murmur.v1.", "murmur.v1.None", "murmur.v1.Ge", service + ".", service + ".Got", service + ".Get.x",
+               "murmur.v1.GetRequest.", "murmur.v1.GetRequest.start_unix", "murmur.v12.GetRequest", "grpc.health.v1.SERVING", "descriptor.File"]
+    requests = [reflection_pb2.ServerReflectionRequest(file_containing_symbol=symbol) for symbol in there + missing]
+    with grpc.insecure_channel(f"127.0.0.1:{start().port}") as channel:
+        call = channel.stream_stream("/grpc.reflection.v1.ServerReflection/ServerReflectionInfo",
+                                     reflection_pb2.ServerReflectionRequest.SerializeToString,
+                                     reflection_pb2.ServerReflectionResponse.FromString)
+        answers = list(call(iter(requests), timeout=10))
+    found = [answer.original_request.file_containing_symbol for answer in answers if answer.HasField("file_descriptor_response")]
+    assert len(answers) == len(requests) and found == there
+
+
 @pytest.mark.parametrize("sent, code", [
     (b"", "INTERNAL"), (b"\0\0\0\0", "INTERNAL"), (frame(b"\x0a\x01a")[:-1], "INTERNAL"),
     (frame(b"\x0a\x01a") * 2, "UNIMPLEMENTED"), (frame(b"\x0a\x01a", 1), None)])
