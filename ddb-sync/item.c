@@ -29,7 +29,8 @@ make_item(const Row *row)
 	if (item == NULL || !row->known)
 		return item;
 	if (json_object_set_new(item, "total", attribute_make_number(row->total)) != 0 ||
-		json_object_set_new(item, "error", attribute_make_number(row->error)) != 0)
+		json_object_set_new(item, "error", attribute_make_number(row->error)) != 0 ||
+		json_object_set_new(item, "slacks", attribute_make_text(row->slacks)) != 0)
 	{
 		json_decref(item);
 		return NULL;

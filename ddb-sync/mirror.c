@@ -19,6 +19,7 @@ typedef enum ClaimColumn
 	CLAIM_VALUE,
 	CLAIM_TOTAL,
 	CLAIM_ERROR,
+	CLAIM_SLACKS,
 	CLAIM_TTL,
 	CLAIM_UPDATED_AT,
 	CLAIM_WRITER,
@@ -44,7 +45,7 @@ static const PgStatement lock_statement = {"mirror_lock",
 										   "SELECT topk_pipeline.mirror_lock($1::text)"};
 static const PgStatement claim_statement = {
 	"mirror_claim",
-	"SELECT key, bucket, version, value, total, error, ttl, updated_at, writer, left_out::bigint"
+	"SELECT key, bucket, version, value, total, error, array_to_string(slacks, ','), ttl, updated_at, writer, left_out::bigint"
 	"  FROM topk_pipeline.mirror_claim($1::text, $2::bigint * interval '1 millisecond', $3::int)"};
 static const PgStatement report_statement = {
 	"mirror_report",
@@ -134,10 +135,12 @@ mirror_row(const PGresult *result, int index, const char *pipeline)
 		.version = pg_get_bigint(result, index, CLAIM_VERSION),
 		.value = PQgetvalue(result, index, CLAIM_VALUE),
 		.value_length = (size_t) PQgetlength(result, index, CLAIM_VALUE),
-		.known =
-			!PQgetisnull(result, index, CLAIM_TOTAL) && !PQgetisnull(result, index, CLAIM_ERROR),
+		.known = !PQgetisnull(result, index, CLAIM_TOTAL) &&
+				 !PQgetisnull(result, index, CLAIM_ERROR) &&
+				 !PQgetisnull(result, index, CLAIM_SLACKS),
 		.total = pg_get_bigint(result, index, CLAIM_TOTAL),
 		.error = pg_get_bigint(result, index, CLAIM_ERROR),
+		.slacks = pg_get_text(result, index, CLAIM_SLACKS),
 		.ttl = pg_get_bigint(result, index, CLAIM_TTL),
 		.updated_at = pg_get_bigint(result, index, CLAIM_UPDATED_AT),
 		.writer = pg_get_text(result, index, CLAIM_WRITER),

@@ -19,9 +19,11 @@ typedef struct Row
 	int64_t		version;
 	const void *value; /* the published summary's bytes */
 	size_t		value_length;
-	bool		known; /* false: total and error are not known */
+	bool		known; /* false: total, error and slacks are not known */
 	int64_t		total;
 	int64_t		error;
+	const char *
+		slacks; /* upper minus lower bound of each item of value, with commas between, without the zeros at the end */
 	int64_t		ttl;		/* Unix seconds */
 	int64_t		updated_at; /* Unix seconds */
 	const char *writer;		/* marks the rows that this pipeline wrote */

@@ -28,6 +28,7 @@ free_write(Write *write)
 {
 	free((void *) write->row.key);
 	free((void *) write->row.value);
+	free((void *) write->row.slacks);
 	free((void *) write->row.writer);
 	free(write);
 }
@@ -98,6 +99,7 @@ writes_add(Writes *writes, const Row *row)
 	write->row.pipeline = writes->pipeline;
 	write->row.key = strdup(row->key);
 	write->row.value = value;
+	write->row.slacks = row->known ? strdup(row->slacks) : NULL;
 	write->row.writer = strdup(row->writer);
 	write->added = clock_milliseconds();
 	backoff_init(&write->backoff, NULL);

@@ -30,8 +30,6 @@
 /* How often a request is sent while DynamoDB does not answer; while it throttles, until the read has failed. */
 #define TRIES 3
 
-#define PROJECTION "pk, sk, v, ver, #ttl, #total, #error, updated_at"
-
 typedef struct Job Job;
 
 /* One request of a read. */
@@ -80,12 +78,6 @@ typedef struct StoreDynamoDb
 /* ---- what is asked ---- */
 
 static json_t *
-make_names(void)
-{
-	return json_pack("{s:s, s:s, s:s}", "#ttl", "ttl", "#total", "total", "#error", "error");
-}
-
-static json_t *
 make_text(const RpcEntity *entity)
 {
 	return json_pack("{s:s%}", "S", entity->bytes, entity->length);
@@ -94,12 +86,11 @@ make_text(const RpcEntity *entity)
 static json_t *
 make_query(const char *table, const StoreRead *read)
 {
-	return json_pack("{s:s, s:s, s:{s:o, s:o, s:o}, s:s, s:o, s:b, s:s}", "TableName", table,
+	return json_pack("{s:s, s:s, s:{s:o, s:o, s:o}, s:b, s:s}", "TableName", table,
 					 "KeyConditionExpression", "pk = :key AND sk BETWEEN :first AND :last",
 					 "ExpressionAttributeValues", ":key", make_text(&read->entities[0]), ":first",
 					 attribute_make_number(read->range.first), ":last",
-					 attribute_make_number(read->range.last), "ProjectionExpression", PROJECTION,
-					 "ExpressionAttributeNames", make_names(), "ConsistentRead", read->fresh,
+					 attribute_make_number(read->range.last), "ConsistentRead", read->fresh,
 					 "ReturnConsumedCapacity", "TOTAL");
 }
 
@@ -120,9 +111,8 @@ make_first_batch(const char *table, const StoreRead *read, int64_t at)
 		json_array_append_new(
 			keys, json_pack("{s:o, s:o}", "pk", make_text(&read->entities[i / windows]), "sk",
 							attribute_make_number(read->range.first + i % windows)));
-	return make_batch(json_pack("{s:{s:o, s:s, s:o, s:b}}", table, "Keys", keys,
-								"ProjectionExpression", PROJECTION, "ExpressionAttributeNames",
-								make_names(), "ConsistentRead", read->fresh));
+	return make_batch(
+		json_pack("{s:{s:o, s:b}}", table, "Keys", keys, "ConsistentRead", read->fresh));
 }
 
 /* ---- jobs ---- */
@@ -251,6 +241,30 @@ retry_part(StoreDynamoDb *store, Part *part)
 
 /* ---- answers ---- */
 
+/* Numbers with commas between.  Anything else is as good as nothing: the error bounds each item, too. */
+static void
+read_slacks(const char *text, Window *window)
+{
+	char *end = (char *) text;
+
+	if (text == NULL ||
+		(window->slacks = calloc(strlen(text) / 2 + 1, sizeof(*window->slacks))) == NULL)
+		return;
+	for (; *end != '\0'; text = end + 1)
+	{
+		int64_t slack = strtoll(text, &end, 10);
+
+		if (end == text || slack < 0 || (*end != ',' && *end != '\0'))
+		{
+			free(window->slacks);
+			window->slacks = NULL;
+			window->slack_count = 0;
+			return;
+		}
+		window->slacks[window->slack_count++] = slack;
+	}
+}
+
 /* A row that has no summary, or one that is past its time and not yet deleted, is none. */
 static bool
 is_window(const json_t *item, Window *window)
@@ -267,7 +281,10 @@ is_window(const json_t *item, Window *window)
 		!attribute_number(item, "error", &window->error))
 		window->total = window->error = MG_UNKNOWN;
 	window->value = attribute_bytes(item, "v", &window->length);
-	return window->value != NULL;
+	if (window->value == NULL)
+		return false;
+	read_slacks(attribute_text(item, "slacks", "S"), window);
+	return true;
 }
 
 static void

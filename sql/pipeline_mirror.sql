@@ -137,6 +137,26 @@ SELECT topk_pipeline.ingest('large', 'test', '{}', '{}', '{}', '{big}', ARRAY[to
 SELECT left_out, error, get_byte(value, 0) AS k, get_byte(value, 4) AS items, octet_length(value) BETWEEN 390000 AND 409200 AS nearly_full
   FROM topk_pipeline.mirror_claim('large');
 
+-- what each item may weigh beyond its count: the empty one left out, zeros at the end, too
+SELECT topk_pipeline.create('slacks', k => 4);
+INSERT INTO topk_pipeline.slot (pipeline_id, bucket, key, summary, records, last_ingest_at, changed_at)
+SELECT pipeline_id, topk_pipeline.bucket(name), 'k',
+	   '{"k":50,"total":300,"error":3,"items":[["",40,41],["a",30,33],["b",10,10],["c",9,11],["d",5,5],["e",1,3]]}', 200, now(), now()
+  FROM topk_pipeline.pipeline WHERE name = 'slacks';
+SELECT topk_from_murmur(value) AS published, error, slacks FROM topk_pipeline.mirror_claim('slacks');
+-- they take room in the row
+SELECT topk_pipeline.create('room', k => 20000, counters => 20000);
+INSERT INTO topk_pipeline.slot (pipeline_id, bucket, key, summary, records, last_ingest_at, changed_at)
+SELECT pipeline_id, topk_pipeline.bucket(name), 'k',
+	   jsonb_build_object('k', 20000, 'total', 99999999999, 'error', 999, 'items',
+		(SELECT jsonb_agg(jsonb_build_array('i' || n, 1000000 - n, 1000999 - n)) FROM generate_series(10001, 30000) AS n))::text::topk_summary,
+	   200, now(), now()
+  FROM topk_pipeline.pipeline WHERE name = 'room';
+SELECT left_out > 0 AS cut, left_out + cardinality(slacks) AS items,
+	   octet_length(value) + octet_length(array_to_string(slacks, ',')) BETWEEN 409000 AND 409200 AS full
+  FROM topk_pipeline.mirror_claim('room');
+SELECT topk_pipeline.drop(name) FROM unnest('{slacks,room}'::text[]) AS name;
+
 -- reports: stored, failed, and of a version that is not the last one
 SELECT topk_pipeline.create('reports');
 SELECT topk_pipeline.ingest('reports', 'test', '{}', '{}', '{}', '{a,b,c}', ARRAY[b, b, b], '{1,1,1}', ARRAY[s, s, s])

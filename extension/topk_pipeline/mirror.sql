@@ -81,14 +81,19 @@ COMMENT ON FUNCTION topk_pipeline.absent_bound IS
 	'internal: no item weighs more that is not among the first k, the empty one left out; null if unknown';
 
 /*
- * 400 kB is what DynamoDB takes as a row; beside the value it holds the key,
+ * 400 kB is what DynamoDB takes as a row; beside the value it holds the slacks, the key,
  * the pipeline's name, and names and numbers of less than 400 bytes.
  */
+CREATE FUNCTION topk_pipeline.slack_bytes(summary topk_summary) RETURNS int
+LANGUAGE sql IMMUTABLE
+RETURN CASE WHEN topk_error(summary) > 0 THEN 1 + length(topk_error(summary)::text) ELSE 0 END;
+COMMENT ON FUNCTION topk_pipeline.slack_bytes IS 'internal: what an item''s slack takes at most, as text with a comma';
+
 CREATE FUNCTION topk_pipeline.items_that_fit(summary topk_summary, k int, others int) RETURNS int
 LANGUAGE sql IMMUTABLE
 BEGIN ATOMIC
 	SELECT count(*)::int
-	  FROM (SELECT sum(12 + octet_length(t.item)) OVER (ORDER BY t.place) AS bytes
+	  FROM (SELECT sum(12 + octet_length(t.item) + topk_pipeline.slack_bytes(summary)) OVER (ORDER BY t.place) AS bytes
 			  FROM topk_top(summary, topk_k(summary))
 				   WITH ORDINALITY AS t (item, estimate, lower_bound, upper_bound, place)
 			 WHERE t.item <> '' ORDER BY t.place LIMIT k) AS i
@@ -140,7 +145,8 @@ BEGIN ATOMIC
 		   coalesce(f.fit, k),
 		   CASE WHEN f.fit IS NULL THEN 0
 				ELSE get_byte(f.whole, 4) + get_byte(f.whole, 5) * 256 + get_byte(f.whole, 6) * 65536 - f.fit END
-	  FROM (SELECT w.whole, CASE WHEN octet_length(w.whole) + others > 400 * 1024 - 400
+	  FROM (SELECT w.whole, CASE WHEN octet_length(w.whole) + others
+									  + least(k, topk_size(summary)) * topk_pipeline.slack_bytes(summary) > 400 * 1024 - 400
 								 THEN topk_pipeline.items_that_fit(summary, k, others) END AS fit
 			  FROM (SELECT topk_to_murmur(summary, k) AS whole OFFSET 0) AS w
 			OFFSET 0 /* computed once */) AS f;
@@ -155,7 +161,7 @@ COMMENT ON FUNCTION topk_pipeline.mirror_value IS
  */
 CREATE FUNCTION topk_pipeline.mirror_offer(p topk_pipeline.pipeline, keys text[], buckets bigint[], asked_at timestamptz)
 RETURNS TABLE (key text, bucket bigint, version bigint, value bytea, total bigint, error bigint,
-	ttl bigint, updated_at bigint, writer text, left_out int)
+	slacks bigint[], ttl bigint, updated_at bigint, writer text, left_out int)
 LANGUAGE plpgsql
 SET search_path FROM CURRENT
 AS $$
@@ -205,7 +211,7 @@ BEGIN
 		DELETE FROM mirror AS m USING looked_at AS l
 		 WHERE m.pipeline_id = p.pipeline_id AND m.bucket = l.bucket AND m.key = l.key AND l.merged IS NULL
 	)
-	SELECT l.key, l.bucket, l.version, l.value, topk_total(l.merged), absent_bound(l.merged, l.items),
+	SELECT l.key, l.bucket, l.version, l.value, topk_total(l.merged), absent_bound(l.merged, l.items), slacks(l.merged, l.items),
 		   (l.bucket + 1) * p.window_seconds + p.retention_seconds, floor(extract(epoch FROM l.last_ingest))::bigint,
 		   p.writer::text, l.left_out
 	  FROM looked_at AS l WHERE l.version IS NOT NULL ORDER BY l.place;
@@ -223,7 +229,7 @@ COMMENT ON FUNCTION topk_pipeline.mirror_offer IS 'internal: offer windows, but 
 CREATE FUNCTION topk_pipeline.mirror_claim(pipeline text,
 	min_interval interval DEFAULT '1 second', max_windows int DEFAULT 100)
 RETURNS TABLE (key text, bucket bigint, version bigint, value bytea, total bigint, error bigint,
-	ttl bigint, updated_at bigint, writer text, left_out int)
+	slacks bigint[], ttl bigint, updated_at bigint, writer text, left_out int)
 LANGUAGE plpgsql SECURITY DEFINER
 SET search_path FROM CURRENT
 SET plan_cache_mode = force_generic_plan

@@ -61,6 +61,24 @@ BEGIN ATOMIC
 END;
 COMMENT ON FUNCTION topk_pipeline.top_keys IS 'top() of each of several keys, or of all';
 
+CREATE FUNCTION topk_pipeline.slacks(summary topk_summary, k int) RETURNS bigint[]
+LANGUAGE sql IMMUTABLE
+RETURN CASE
+	WHEN topk_error(summary) > 0 THEN
+		(WITH listed AS
+		 (
+			SELECT t.place, t.upper_bound - t.lower_bound AS slack
+			  FROM topk_top(summary, k + 1)
+				   WITH ORDINALITY AS t (item, estimate, lower_bound, upper_bound, place)
+			 WHERE t.item <> '' ORDER BY t.place LIMIT k
+		 )
+		 SELECT coalesce(array_agg(l.slack ORDER BY l.place), '{}')
+		   FROM listed AS l WHERE l.place <= (SELECT max(place) FROM listed WHERE slack > 0))
+	WHEN topk_error(summary) = 0 THEN '{}'::bigint[]
+END;
+COMMENT ON FUNCTION topk_pipeline.slacks IS
+	'internal: upper minus lower bound of each of the first k items, the empty one left out, without the zeros at the end; null if unknown';
+
 /*
  * What a reader gets of each window is what the mirror stores of it, so that
  * who reads here and who reads there sees the same.  Buckets are enumerated,
@@ -82,12 +100,7 @@ DECLARE
 BEGIN
 	RETURN QUERY
 	SELECT w.key, w.bucket, w.records, topk_to_murmur(w.summary, p.k), topk_total(w.summary), absent_bound(w.summary, p.k),
-		   CASE WHEN topk_error(w.summary) > 0 THEN
-				ARRAY(SELECT t.upper_bound - t.lower_bound
-						FROM topk_top(w.summary, topk_k(w.summary))
-							 WITH ORDINALITY AS t (item, estimate, lower_bound, upper_bound, place)
-					   WHERE t.item <> '' ORDER BY t.place LIMIT p.k)
-				WHEN topk_error(w.summary) = 0 THEN '{}' END,
+		   slacks(w.summary, p.k),
 		   floor(extract(epoch FROM w.last_ingest_at))::bigint
 	  FROM (SELECT s.key, s.bucket, topk_merge(s.summary) AS summary, sum(s.records)::bigint AS records,
 				   max(s.last_ingest_at) AS last_ingest_at
@@ -100,4 +113,4 @@ BEGIN
 END
 $$;
 COMMENT ON FUNCTION topk_pipeline.windows IS
-	'the published windows of some keys, those that exist: value, total and error as mirror_claim() has them; slacks: upper minus lower bound of each item of value, empty where all are exact, null where unknown; version: events counted';
+	'the published windows of some keys, those that exist: value, total and error as mirror_claim() has them; slacks: upper minus lower bound of each item of value, without the zeros at the end, null where unknown; version: events counted';

@@ -266,6 +266,39 @@ def test_both_stores_give_equal_answers(sync, start, start_postgres):
     assert database.call("Get", entity="small")[1] == {"value": {}}
 
 
+def test_both_stores_know_the_bounds_of_each_item(sync, start, start_postgres):
+    """Items that came, went and came again: what each may weigh beyond its count is in the row, too."""
+    generator = random.Random(9)
+    for batch in range(3):
+        for ago in range(3):
+            few = {f"f-{number}": generator.randrange(5000, 9000) for number in range(40) if (number + batch) % 4}
+            many = {f"m-{number}": generator.randrange(1, 50) for number in generator.sample(range(5000), 2500)}
+            sync.ingest({**few, **many, "": 10}, TODAY - ago, "churn")
+    sync.once()
+    answers = [query.top(entity="churn", days=3, n=100)[1] for query in (start(), start_postgres())]
+    for answer in answers:
+        for window in answer["windows"]:
+            del window["version"]
+    assert answers[0] == answers[1]
+    slacks = [item["upper_bound"] - item["lower_bound"] for item in answers[0]["items"]]
+    assert len(set(slacks)) > 3 and max(slacks) < answers[0]["error"]
+
+
+def test_rows_without_the_bounds_of_each_item(sync, start):
+    known = {"total": {"N": "100"}, "error": {"N": "7"}}
+    for entity, slacks in [("none", {}), ("bad", {"slacks": {"S": "1,x"}}), ("negative", {"slacks": {"S": "-1"}}), ("cut", {"slacks": {"S": "1,"}}),
+                           ("exact", {"slacks": {"S": ""}}), ("few", {"slacks": {"S": "2"}}), ("more", {"slacks": {"S": "0,3,9"}})]:
+        put(sync, entity, 0, {"a": 50, "b": 10}, **known, **slacks)
+    put(sync, "unknown", 0, {"a": 50, "b": 10}, slacks={"S": "1"})  # without an error
+    query = start()
+
+    def uppers(entity):
+        return [item["upper_bound"] for item in query.top(entity=entity)[1]["items"]]
+
+    assert uppers("none") == uppers("bad") == uppers("negative") == uppers("cut") == [57, 17]
+    assert (uppers("exact"), uppers("few"), uppers("more"), uppers("unknown")) == ([50, 10], [52, 10], [50, 13], [None, None])
+
+
 def test_top_is_what_sql_says(sync, start, start_postgres):
     spread(sync)
     sync.once()
