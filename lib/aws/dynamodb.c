@@ -17,6 +17,7 @@
 #include "daemon/clock.h"
 #include "daemon/http_many.h"
 #include "aws/dynamodb_error.h"
+#include "aws/json_read.h"
 
 #define HTTP_STATUS_OK 200
 
@@ -258,7 +259,7 @@ judge(DynamoDb *dynamodb, const Request *request, const HttpAnswer *http, Dynamo
 				   http->problem);
 	if (!is_intact(response))
 		return say(dynamodb, DYNAMODB_AWAY, "the answer was damaged on its way (x-amz-crc32)");
-	dynamodb->json = json_loadb(response->body, response->length, 0, NULL);
+	dynamodb->json = json_read(response->body, response->length);
 	if (response->status != HTTP_STATUS_OK)
 		return judge_error(dynamodb, request, response, answer);
 	if (!json_is_object(dynamodb->json))
