@@ -77,42 +77,32 @@ take_result(StatusDatabase *database, const PGresult *result)
 static DaemonStatus
 ask(StatusDatabase *database)
 {
-	database->state = DATABASE_ASKED;
-	database->next = clock_milliseconds() + ASK_MS;
 	return pg_send(database->session, &ask_figures, 1, &database->pipeline, NULL, NULL);
 }
 
-/* The next step of connecting or of a call, or its beginning when it is time. */
+/* The next step of connecting or of a call, or the begin of one when it is time. */
 static DaemonStatus
 move(StatusDatabase *database)
 {
-	bool		 finished = false;
+	PgSession	*session = database->session;
 	PGresult	*result = NULL;
+	bool		 finished = false;
 	DaemonStatus status = DAEMON_OK;
 
-	switch (database->state)
+	if (pg_session_busy(session))
 	{
-		case DATABASE_CLOSED:
-			if (clock_left(database->next) > 0)
-				return DAEMON_OK;
-			database->state = DATABASE_CONNECTING;
-			database->next = clock_milliseconds() + ASK_MS;
-			return pg_connect_start(database->session);
-		case DATABASE_CONNECTING:
-			status = pg_connect_step(database->session, &finished);
-			return status == DAEMON_OK && finished ? ask(database) : status;
-		case DATABASE_FREE:
-			return clock_left(database->next) > 0 ? DAEMON_OK : ask(database);
-		case DATABASE_ASKED:
-			status = pg_receive(database->session, 0, &result, &finished);
-			if (status != DAEMON_OK || !finished)
-				return status;
+		status = pg_step(session, &result, &finished);
+		if (result != NULL)
 			take_result(database, result);
-			PQclear(result);
-			database->state = DATABASE_FREE;
-			break;
+		else if (finished) /* connected */
+			status = ask(database);
+		PQclear(result);
+		return status;
 	}
-	return DAEMON_OK;
+	if (clock_left(database->next) > 0)
+		return DAEMON_OK;
+	database->next = clock_milliseconds() + ASK_MS;
+	return pg_session_connected(session) ? ask(database) : pg_connect_start(session);
 }
 
 void
@@ -124,7 +114,6 @@ status_database_dispatch(StatusDatabase *database)
 		log_warning(database->log, "PostgreSQL does not tell how the pipeline is",
 					LOG_TEXT("problem", pg_problem(database->session)->message));
 	pg_session_disconnect(database->session);
-	database->state = DATABASE_CLOSED;
 	database->known = false;
 	database->failed = true;
 }
@@ -132,7 +121,7 @@ status_database_dispatch(StatusDatabase *database)
 void
 status_database_prepare(const StatusDatabase *database, Wait *wait)
 {
-	if (database->state == DATABASE_CONNECTING || database->state == DATABASE_ASKED)
+	if (pg_session_busy(database->session))
 		wait_on(wait, pg_socket(database->session), pg_events(database->session));
 	wait_until(wait, clock_left(database->next) > 0 ? database->next : clock_milliseconds() + 1000);
 }

@@ -17,14 +17,7 @@ typedef struct StatusDatabase
 	const char *pipeline;
 	PgSession  *session;
 	PgSettings	settings;
-	enum
-	{
-		DATABASE_CLOSED,
-		DATABASE_CONNECTING,
-		DATABASE_FREE,
-		DATABASE_ASKED
-	} state;
-	int64_t next; /* when to ask (or connect) again */
+	int64_t		next; /* when to ask (or connect) again */
 
 	/* what it last said */
 	bool	known;	/* false: it does not answer, or not yet */

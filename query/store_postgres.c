@@ -257,10 +257,8 @@ move_line(StorePostgres *store, Line *line)
 	PGresult	*result = NULL;
 	DaemonStatus status = DAEMON_OK;
 
-	if (state == LINE_CONNECTING)
-		status = pg_connect_step(line->session, &finished);
-	else if (state == LINE_ASKING || state == LINE_READING)
-		status = pg_receive(line->session, 0, &result, &finished);
+	if (pg_session_busy(line->session))
+		status = pg_step(line->session, &result, &finished);
 	if (status == DAEMON_OK && finished)
 	{
 		line->state = LINE_FREE;
@@ -401,9 +399,10 @@ prepare(Store *base, Wait *wait)
 	{
 		const Line *line = &store->lines[i];
 
-		busy = busy || (line->state != LINE_CLOSED && line->state != LINE_FREE);
-		if (line->state != LINE_CLOSED && line->state != LINE_FREE)
-			wait_on(wait, pg_socket(line->session), pg_events(line->session));
+		if (!pg_session_busy(line->session))
+			continue;
+		busy = true;
+		wait_on(wait, pg_socket(line->session), pg_events(line->session));
 	}
 	if (busy) /* the sessions look at their own deadlines */
 		wait_until(wait, clock_milliseconds() + 1000);

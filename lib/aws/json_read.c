@@ -18,11 +18,11 @@
 
 typedef struct Builder
 {
-	json_t	   *root;
-	json_t	   *open[DEPTH_MAX]; /* the containers around what comes next, owned by the root */
-	int			depth;
-	char	   *name; /* of what comes next, where the innermost one is an object */
-	size_t		name_length, name_room;
+	json_t *root;
+	json_t *open[DEPTH_MAX]; /* the containers around what comes next, owned by the root */
+	int		depth;
+	char   *name; /* of what comes next, where the innermost one is an object */
+	size_t	name_length, name_room;
 } Builder;
 
 /* yajl has seen to it that all texts are UTF-8. */

@@ -83,14 +83,19 @@ extern void			pg_session_close(PgSession *session);
 extern DaemonStatus pg_session_connect_once(PgSession *session);
 
 /*
- * The two halves of it, for who has something else to do meanwhile; on_connect is not run.
- * Poll pg_socket for pg_events after the first and after each call of the second, which has to be
- * called within a second or so even when nothing comes: it answers RETRY when the time is up.
+ * Its begin, for who has something else to do meanwhile: pg_step goes on.  on_connect is not run.
  * Unless OK, disconnect.  Only the look-up of a host's name waits.
  */
 extern DaemonStatus pg_connect_start(PgSession *session);
-extern DaemonStatus pg_connect_step(PgSession *session, bool *finished);
+
+/*
+ * While a session is busy, connecting or with a call of pg_send, poll pg_socket for pg_events, and call pg_step when
+ * something comes, and within a second or so when nothing does: it answers RETRY when the time is up.
+ * OK with *finished: it is connected, or, with *result, which the caller owns, the call is done.
+ */
+extern bool			pg_session_busy(const PgSession *session);
 extern short		pg_events(const PgSession *session);
+extern DaemonStatus pg_step(PgSession *session, PGresult **result, bool *finished);
 
 /* Is there a connection that has not failed?  Sends nothing. */
 extern bool pg_session_connected(const PgSession *session);

@@ -14,6 +14,7 @@ struct PgSession
 	Signals			 *signals;
 	PGconn			 *connection; /* NULL when not connected; non-blocking */
 	PgProblem		  problem;
+	bool			  connecting;
 	int64_t			  connect_deadline; /* while it is being connected */
 	short			  events;			/* for pg_events */
 

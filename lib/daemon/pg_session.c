@@ -97,7 +97,7 @@ pg_session_disconnect(PgSession *session)
 {
 	PQclear(session->result);
 	session->result = NULL;
-	session->busy = false;
+	session->busy = session->connecting = false;
 	session->prepared_count = 0;
 	PQfinish(session->connection);
 	session->connection = NULL;
@@ -193,8 +193,8 @@ connect_deadline(PGconn *connection, int limit_ms)
 	return seconds <= 0 ? -1 : clock_milliseconds() + seconds * hosts * 1000;
 }
 
-DaemonStatus
-pg_connect_step(PgSession *session, bool *finished)
+static DaemonStatus
+connect_step(PgSession *session, bool *finished)
 {
 	PGconn		 *connection = session->connection;
 	struct pollfd fd = {.fd = PQsocket(connection), .events = session->events};
@@ -212,6 +212,7 @@ pg_connect_step(PgSession *session, bool *finished)
 			return pg_fail_connection(session, PQerrorMessage(connection));
 		case PGRES_POLLING_OK:
 			*finished = true;
+			session->connecting = false;
 			session->events = POLLIN;
 			return PQsetnonblocking(connection, 1) == 0
 					   ? DAEMON_OK
@@ -240,7 +241,7 @@ await_connection(PgSession *session)
 			return pg_fail_retry(session, "stopping");
 		if (wake == SIGNALS_TIMEOUT)
 			return pg_fail_retry(session, "timeout while connecting");
-		status = pg_connect_step(session, &finished);
+		status = connect_step(session, &finished);
 	}
 	return status;
 }
@@ -264,12 +265,27 @@ pg_connect_start(PgSession *session)
 	/* only a verbose message names the SQLSTATE of a refused connection */
 	PQsetErrorVerbosity(session->connection, PQERRORS_VERBOSE);
 	PQsetNoticeReceiver(session->connection, ignore_notice, NULL);
+	session->connecting = true;
 	session->connect_deadline =
 		connect_deadline(session->connection, session->settings->connect_timeout_ms);
 	session->events = POLLOUT;
 	if (PQstatus(session->connection) == CONNECTION_BAD)
 		return pg_fail_connection(session, PQerrorMessage(session->connection));
 	return DAEMON_OK;
+}
+
+bool
+pg_session_busy(const PgSession *session)
+{
+	return session->connecting || session->busy;
+}
+
+DaemonStatus
+pg_step(PgSession *session, PGresult **result, bool *finished)
+{
+	*result = NULL;
+	return session->connecting ? connect_step(session, finished)
+							   : pg_receive(session, 0, result, finished);
 }
 
 DaemonStatus
