@@ -214,12 +214,24 @@ def ids(_postgres, connection):
             connection.execute("SELECT topk_pipeline.drop('ids')")
 
 
-def paced(connection, size, first):
-    """A batch of new records each second, numbered from first; seconds each took."""
+class Batches:
+    """Numbers of batches of whatever size, so that ids grow as those of Kinesis do."""
+
+    def __init__(self):
+        self.end = 0
+
+    def next(self, size):
+        number = -(-self.end // size)
+        self.end = (number + 1) * size
+        return number
+
+
+def paced(connection, size, batches):
+    """A batch of new records each second; the seconds each took, sorted."""
     times = []
     due = time.monotonic()
-    for batch in range(RATE_SECONDS):
-        make(connection, IDS["kinesis"], first + batch, size)
+    for _ in range(RATE_SECONDS):
+        make(connection, IDS["kinesis"], batches.next(size), size)
         time.sleep(max(0, due - time.monotonic()))
         due += 1
         counted, seconds = offer(connection)
@@ -232,11 +244,12 @@ def rates(_postgres, connection):
     print(f"a batch a second for {RATE_SECONDS} s, ids of Kinesis")
     connection.execute(RECORDS)
     connection.execute(f"SELECT topk_pipeline.create('ids', counters => {COUNTERS})")
+    batches = Batches()
     for when in ("new", "grown"):
         for size in RATES:
             (rows_before,), (bytes_before,) = (connection.execute(query).fetchone() for query in (ROWS, SIZE))
             (lsn,) = connection.execute(WAL).fetchone()
-            times = paced(connection, size, rows_before // size + 1)
+            times = paced(connection, size, batches)
             (rows,), (size_after,) = (connection.execute(query).fetchone() for query in (ROWS, SIZE))
             wal = int(connection.execute(WAL).fetchone()[0] - lsn)
             rows -= rows_before
@@ -244,8 +257,8 @@ def rates(_postgres, connection):
                   f"{(size_after - bytes_before) / 1e6 / RATE_SECONDS:5.2f} MB/s, {wal / 1e6 / RATE_SECONDS:5.2f} of WAL   ms a batch: median {statistics.median(times) * 1000:5.1f}, "
                   f"most {times[-1] * 1000:5.1f}")
         if when == "new":
-            for batch in range(GROWN // RATES[-1]):
-                make(connection, IDS["kinesis"], 1000 + batch, RATES[-1])
+            for _ in range(GROWN // RATES[-1]):
+                make(connection, IDS["kinesis"], batches.next(RATES[-1]), RATES[-1])
                 offer(connection)
     connection.execute("SELECT topk_pipeline.drop('ids')")
 
