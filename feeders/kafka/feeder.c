@@ -34,7 +34,7 @@ feeder_filling_full(const Feeder *feeder)
 bool
 feeder_nothing_at_hand(const Feeder *feeder)
 {
-	return feeder->sent_state == SENT_NONE && feed_batch_records(feeder->filling) == 0;
+	return feeder->sent_state == SENT_NONE && feed_batch_shard_count(feeder->filling) == 0;
 }
 
 static bool

@@ -180,7 +180,7 @@ feeder_exchange_letters(Feeder *feeder)
 bool
 feeder_filling_due(const Feeder *feeder, bool now)
 {
-	if (feeder->sent_state != SENT_NONE || feed_batch_records(feeder->filling) == 0)
+	if (feeder->sent_state != SENT_NONE || feed_batch_shard_count(feeder->filling) == 0)
 		return false;
 	return now || feeder_filling_full(feeder) ||
 		   clock_milliseconds() - feeder->sent_at >= feeder->config->batch_ms;

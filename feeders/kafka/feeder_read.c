@@ -38,6 +38,20 @@ feeder_keep_headers(Feeder *feeder, const rd_kafka_message_t *message)
 	return kept;
 }
 
+/* The number of a partition in the batch that is being filled, or PARTITION_NO_SHARD when out of memory. */
+static int
+feeder_shard(Feeder *feeder, Partition *partition)
+{
+	char name[16];
+
+	if (partition->shard == PARTITION_NO_SHARD)
+	{
+		snprintf(name, sizeof(name), "%d", partition->id);
+		partition->shard = feed_batch_shard(feeder->filling, name, partition->tip);
+	}
+	return partition->shard;
+}
+
 static DaemonStatus
 feeder_take(Feeder *feeder, Partition *partition, const rd_kafka_message_t *message, int64_t now)
 {
@@ -50,15 +64,9 @@ feeder_take(Feeder *feeder, Partition *partition, const rd_kafka_message_t *mess
 										.payload = message->payload,
 										.payload_length = message->len};
 	int						  rejected = feed_batch_rejected_count(feeder->filling);
-	char					  name[16];
 
-	if (partition->shard == PARTITION_NO_SHARD)
-	{
-		snprintf(name, sizeof(name), "%d", partition->id);
-		partition->shard = feed_batch_shard(feeder->filling, name, partition->tip);
-	}
-	record.shard = partition->shard;
-	if (partition->shard == PARTITION_NO_SHARD || !feed_batch_take(feeder->filling, &record, now) ||
+	record.shard = feeder_shard(feeder, partition);
+	if (record.shard == PARTITION_NO_SHARD || !feed_batch_take(feeder->filling, &record, now) ||
 		(feed_batch_rejected_count(feeder->filling) > rejected &&
 		 !feeder_keep_headers(feeder, message)))
 	{
@@ -66,6 +74,32 @@ feeder_take(Feeder *feeder, Partition *partition, const rd_kafka_message_t *mess
 		return DAEMON_FATAL;
 	}
 	partition->next = message->offset + 1;
+	return DAEMON_OK;
+}
+
+/*
+ * There is no record before this offset any more.  Some may have offsets and be none for us: the marks at the
+ * ends of transactions, and what was aborted.  The position passes them, or there would always be a lag, and
+ * one day, when they have expired, a position that is gone.
+ */
+static DaemonStatus
+feeder_reach_end(Feeder *feeder, Partition *partition, int64_t offset)
+{
+	int shard;
+
+	if (partition->drained)
+		return DAEMON_OK; /* --once: later records were passed over */
+	partition->drained = feeder->config->once;
+	if (offset <= partition->next)
+		return DAEMON_OK;
+	shard = feeder_shard(feeder, partition);
+	if (shard == PARTITION_NO_SHARD)
+	{
+		log_error(feeder->log, "out of memory");
+		return DAEMON_FATAL;
+	}
+	feed_batch_advance(feeder->filling, shard, offset);
+	partition->next = offset;
 	return DAEMON_OK;
 }
 
@@ -87,11 +121,7 @@ feeder_message(Feeder *feeder, const rd_kafka_message_t *message, int64_t now)
 	Partition *partition = partitions_find(&feeder->partitions, message->partition);
 
 	if (message->err == RD_KAFKA_RESP_ERR__PARTITION_EOF)
-	{
-		if (partition != NULL)
-			partition->drained = true;
-		return DAEMON_OK;
-	}
+		return partition != NULL ? feeder_reach_end(feeder, partition, message->offset) : DAEMON_OK;
 	if (partition != NULL && consumer_position_lost(message) &&
 		feeder->config->on_lost_position == CONFIG_LOST_OLDEST)
 	{

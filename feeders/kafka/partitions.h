@@ -21,7 +21,7 @@ typedef struct Partition
 	int32_t id;
 	int64_t stored;	 /* position in PostgreSQL, or FEED_NO_POSITION */
 	int64_t tip;	 /* position after all batches that were sent, or FEED_NO_POSITION */
-	int64_t next;	 /* offset after the last record that was taken; older ones were seen */
+	int64_t next;	 /* offset of the next record; older ones were seen */
 	int		shard;	 /* number in the batch that is being filled, or PARTITION_NO_SHARD */
 	int64_t end;	 /* --once: where to stop, or PARTITION_NO_END */
 	bool	drained; /* --once: everything before end was read */

@@ -43,7 +43,7 @@ static const Property properties[] = {
 	{CONSUMER, "enable.auto.offset.store", "false", "positions are kept in PostgreSQL"},
 	{CONSUMER, "auto.offset.reset", "error",
 	 "a position that is gone must not be passed over silently"},
-	{CONSUMER, "enable.partition.eof", NULL, "use --once"},
+	{CONSUMER, "enable.partition.eof", "true", "positions pass the ends of transactions by it"},
 	{CONSUMER, "partition.assignment.strategy", "range", NULL},
 	{CONSUMER, "session.timeout.ms", "6000", NULL},
 	{CONSUMER, "heartbeat.interval.ms", "1000", NULL},
@@ -66,9 +66,7 @@ property_value(const Property *property, const FeederConfig *config)
 		return property->value;
 	if (strcmp(property->name, "bootstrap.servers") == 0)
 		return config->brokers;
-	if (strcmp(property->name, "group.id") == 0)
-		return config->group;
-	return config->once ? "true" : "false";
+	return config->group;
 }
 
 /* Why a user may not set this property, or NULL. */

@@ -153,6 +153,12 @@ feed_batch_shard(FeedBatch *batch, const char *name, int64_t from)
 	return batch->shard_count++;
 }
 
+void
+feed_batch_advance(FeedBatch *batch, int shard, int64_t position)
+{
+	batch->shards[shard].to = position;
+}
+
 /* ---- windows ---- */
 
 static int64_t

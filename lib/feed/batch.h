@@ -147,6 +147,9 @@ extern void feed_batch_reset(FeedBatch *batch);
  */
 extern int feed_batch_shard(FeedBatch *batch, const char *name, int64_t from);
 
+/* The shard was read up to this position, whether its last record is in the batch or there was none. */
+extern void feed_batch_advance(FeedBatch *batch, int shard, int64_t position);
+
 /*
  * Count one record, or reject it, and move its shard past it.  now is the
  * time (Unix milliseconds) that the retention is measured against.  Returns

@@ -10,7 +10,7 @@ import urllib.error
 import urllib.request
 from collections import Counter
 
-from confluent_kafka import Producer
+from confluent_kafka import Producer, TopicPartition
 
 PIPELINE = "recently_interacted"
 
@@ -51,6 +51,10 @@ def metric(feeder, name):
     return float(re.search(rf"^{name} (\S+)$", answer(feeder, "/metrics")[1], re.MULTILINE)[1])
 
 
+def lag(feeder, partitions=4):
+    return sum(metric(feeder, f'kafka_consumergroup_lag{{.*partition="{partition}"}}') for partition in range(partitions))
+
+
 class Feed:
     """One topic, the pipeline that is fed from it, and what was sent."""
 
@@ -85,6 +89,11 @@ class Feed:
             self.send(event(entity), number % partitions)
             self.sent[entity] += 1
         assert self.producer.flush(60) == 0
+
+    def delete_records(self, before):
+        """As if those before these offsets, by partition, had expired; -1: all."""
+        for deleted in self.kafka.admin.delete_records([TopicPartition(self.topic, *both) for both in before.items()]).values():
+            deleted.result(30)
 
     def counted(self):
         """What the pipeline says of the last two days (midnight may fall into a test)."""

@@ -14,10 +14,10 @@ from pathlib import Path
 
 import psycopg
 import pytest
-from confluent_kafka import TopicPartition
+from confluent_kafka import Producer
 
 from blackhole import BlackHole
-from kafka_feed import PIPELINE, answer, edition, event, metric, now_ms, wait_until
+from kafka_feed import PIPELINE, answer, edition, event, lag, metric, now_ms, wait_until
 from proxy import CuttingProxy
 
 CHECKOUT = Path(__file__).resolve().parents[2]
@@ -174,6 +174,29 @@ def test_a_feeder_that_was_thought_dead_changes_nothing(feed):
         for feeder in (zombie, heir):
             assert feeder.terminate() == 0, feeder.log()
     feed.tell(f"{ZOMBIES} feeders stopped beyond the session timeout, {refused} of them with a batch that was then refused")
+
+
+def test_records_of_transactions(feed, kafka):
+    """Those that were aborted do not count, and the marks of a transaction's end, which have offsets, are passed."""
+    producer = Producer({"bootstrap.servers": kafka.brokers, "transactional.id": feed.topic, "log_level": 0})
+    producer.init_transactions(30)
+    feeder = feed.start("--metrics-addr", "127.0.0.1:0")
+    for number in range(6):
+        producer.begin_transaction()
+        for partition in range(4):
+            for _ in range(25):
+                producer.produce(feed.topic, event("kept" if number % 2 else "aborted"), partition=partition)
+        assert producer.flush(30) == 0
+        producer.commit_transaction(30) if number % 2 else producer.abort_transaction(30)
+        feed.sent["kept"] += 100 * (number % 2)
+    wait_until(lambda: feed.database.query("SELECT position FROM topk_pipeline.source_status") == [(6 * 26,)] * 4, what="the end")
+    wait_until(lambda: lag(feeder) == 0, what="no lag")
+    assert feed.counted() == feed.sent
+    # in the quiet all of it expires, the marks too
+    assert feeder.terminate() == 0
+    feed.delete_records({partition: -1 for partition in range(4)})
+    assert feed.start("--once", ready=None).wait(30) == 0
+    assert feed.counted() == feed.sent
 
 
 @contextmanager
@@ -339,8 +362,7 @@ def test_the_loss_of_positions_is_accepted_if_told_so(feed):
     feed.send_events(100)
     assert feed.start("--once", ready=None).wait(30) == 0
     feed.send_events(100)
-    for deleted in feed.kafka.admin.delete_records([TopicPartition(feed.topic, 0, 40)]).values():
-        deleted.result(30)
+    feed.delete_records({0: 40})
     feed.database.query("SELECT topk_pipeline.reset_position(%s, %s, shard, 1000) FROM unnest(ARRAY['2', '3']) AS shard",
                         PIPELINE, feed.topic)
     feeder = feed.start("--on-lost-position", "oldest")
@@ -404,26 +426,22 @@ def test_metrics(feed):
 def test_the_lag_is_told_while_nothing_is_committed(feed, postgres):
     """Whether a commit hangs, or PostgreSQL is away and the partitions are paused."""
     feeder = feed.start("--metrics-addr", "127.0.0.1:0")
-
-    def lag():
-        return sum(metric(feeder, f'kafka_consumergroup_lag{{.*partition="{partition}"}}') for partition in range(4))
-
     feed.send_events(100)
     feed.check_exact()
-    wait_until(lambda: lag() == 0)
+    wait_until(lambda: lag(feeder) == 0)
     with psycopg.connect(feed.database.dsn) as other:
         other.execute("LOCK TABLE topk_pipeline.source_position")
         feed.send_events(40)
-        wait_until(lambda: lag() == 40, what="the lag behind a lock")
-    wait_until(lambda: lag() == 0)
+        wait_until(lambda: lag(feeder) == 40, what="the lag behind a lock")
+    wait_until(lambda: lag(feeder) == 0)
     postgres.stop("fast")
     for sent in (40, 80):
         feed.send_events(40)
-        wait_until(lambda sent=sent: lag() == sent, what=f"a lag of {sent} while PostgreSQL is away")
+        wait_until(lambda sent=sent: lag(feeder) == sent, what=f"a lag of {sent} while PostgreSQL is away")
     assert answer(feeder, "/readyz") == (503, "postgresql: not reached\nkafka: reached\n")
     postgres.start()
     feed.check_exact()
-    wait_until(lambda: lag() == 0)
+    wait_until(lambda: lag(feeder) == 0)
 
 
 def test_the_documented_options_are_those_of_the_program(daemon):

@@ -88,6 +88,9 @@ test_windows(FeedBatch *batch)
 		   feed_batch_shards(batch)[a].to == 100 && feed_batch_shards(batch)[b].from == 70 &&
 		   feed_batch_shards(batch)[b].to == 80,
 	   "positions move past the last record of each shard, over gaps");
+	feed_batch_advance(batch, b, 90);
+	ok(feed_batch_records(batch) == 102 && feed_batch_shards(batch)[b].to == 90,
+	   "and without a record");
 }
 
 static void
