@@ -3,8 +3,9 @@
  *	  One flight for each entity and range: who asks while it is under way waits for it, who
  *	  asks soon after gets what it brought.
  *
- * A flight belongs to nobody: whoever gives up only leaves it.  Those that have landed stand in
- * the order in which they did, so that the first are the first to be forgotten.
+ * A flight belongs to nobody: whoever gives up only leaves it.  Those that all have left before the store could ask
+ * are forgotten, so that clients who open requests only to reset them have it ask for nothing.  Those that have landed
+ * stand in the order in which they did, so that the first are the first to be forgotten.
  */
 #include "reads.h"
 
@@ -30,12 +31,15 @@ typedef union KeyRoom
 	char	  room[sizeof(FlightKey) + ENTITY_MAX];
 } KeyRoom;
 
+typedef struct Batch Batch;
+
 typedef struct Flight
 {
 	UT_hash_handle hh;
 	struct Flight *prev, *next; /* among those that are remembered */
 	bool		   remembered;
 	ReadWaiter	  *waiters;
+	Batch		  *batch;	/* with which it is under way */
 	Reading		  *reading; /* NULL while it is under way */
 	int64_t		   started; /* clock_milliseconds */
 	size_t		   bytes;
@@ -50,13 +54,14 @@ struct ReadWaiter
 };
 
 /* Flights that take off together. */
-typedef struct Batch
+struct Batch
 {
 	Reads	  *reads;
 	StoreRead  read;
 	Flight	 **flights;
 	RpcEntity *entities;
-} Batch;
+	bool	   under_way; /* the store has it */
+};
 
 struct Reads
 {
@@ -203,19 +208,58 @@ add_flight(Reads *reads, const FlightKey *key, size_t length)
 	return flight;
 }
 
+/* ---- flights that nobody waits for ---- */
+
+static void
+free_batch(Batch *batch)
+{
+	if (batch == NULL)
+		return;
+	for (int i = 0; i < batch->read.count && batch->read.windows != NULL; i++)
+		windows_free(&batch->read.windows[i]);
+	free(batch->read.windows);
+	free(batch->flights);
+	free(batch->entities);
+	free(batch);
+}
+
+/* If all have left, and the store has not asked yet, it need not. */
+static void
+forget_batch(Batch *batch)
+{
+	Reads *reads = batch->reads;
+
+	if (!batch->under_way)
+		return;
+	for (int i = 0; i < batch->read.count; i++)
+		if (batch->flights[i]->waiters != NULL)
+			return;
+	if (!reads->store->forget(reads->store, &batch->read))
+		return;
+	for (int i = 0; i < batch->read.count; i++)
+		forget_flight(reads, batch->flights[i]);
+	free_batch(batch);
+}
+
+static void
+leave_flight(ReadWaiter *waiter)
+{
+	Flight *flight = waiter->flight;
+
+	DL_DELETE(flight->waiters, waiter);
+	waiter->flight = NULL;
+	if (flight->waiters == NULL)
+		forget_batch(flight->batch);
+}
+
 /* ---- requests ---- */
 
 static void
 unlink_waiters(ReadRequest *request)
 {
 	for (int i = 0; i < request->count && request->waiters != NULL; i++)
-	{
-		ReadWaiter *waiter = &request->waiters[i];
-
-		if (waiter->flight != NULL)
-			DL_DELETE(waiter->flight->waiters, waiter);
-		waiter->flight = NULL;
-	}
+		if (request->waiters[i].flight != NULL)
+			leave_flight(&request->waiters[i]);
 }
 
 void
@@ -297,23 +341,11 @@ land(Reads *reads, Flight *flight, ReadOutcome outcome)
 }
 
 static void
-free_batch(Batch *batch)
-{
-	if (batch == NULL)
-		return;
-	for (int i = 0; i < batch->read.count && batch->read.windows != NULL; i++)
-		windows_free(&batch->read.windows[i]);
-	free(batch->read.windows);
-	free(batch->flights);
-	free(batch->entities);
-	free(batch);
-}
-
-static void
 land_batch(StoreRead *read, StoreOutcome outcome)
 {
 	Batch *batch = read->context;
 
+	batch->under_way = false;
 	for (int i = 0; i < read->count; i++)
 	{
 		Flight *flight = batch->flights[i];
@@ -361,6 +393,7 @@ join_batch(Batch *batch, const FlightKey *key, size_t length)
 		return NULL;
 	batch->entities[batch->read.count] =
 		(RpcEntity) {.bytes = flight->key.entity, .length = length - sizeof(FlightKey)};
+	flight->batch = batch;
 	batch->flights[batch->read.count++] = flight;
 	return flight;
 }
@@ -415,6 +448,7 @@ reads_begin(Reads *reads, ReadRequest *request)
 	if (batch != NULL)
 	{
 		batch->read.entities = batch->entities;
+		batch->under_way = true;
 		reads->store->begin(reads->store, &batch->read);
 	}
 }

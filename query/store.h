@@ -36,6 +36,8 @@ typedef struct Store
 {
 	/* done may be called before this returns. */
 	void (*begin)(struct Store *store, StoreRead *read);
+	/* Nobody wants it any more: true if it is forgotten, and done not called; false if it is on its way, and goes on. */
+	bool (*forget)(struct Store *store, StoreRead *read);
 	void (*prepare)(struct Store *store, Wait *wait);
 	void (*dispatch)(struct Store *store);
 	void (*close)(struct Store *store);

@@ -136,6 +136,19 @@ queue_part(StoreDynamoDb *store, Part *part)
 	DL_APPEND(store->waiting, part);
 }
 
+/* Nothing more is asked; requests that are on their way come to nothing. */
+static void
+leave_job(StoreDynamoDb *store, Job *job)
+{
+	job->read = NULL;
+	DL_DELETE(store->jobs, job);
+	for (int i = 0; i < job->count; i++)
+		if (job->parts[i].waiting)
+			DL_DELETE(store->waiting, &job->parts[i]);
+	if (job->running == 0)
+		free_job(job);
+}
+
 static void
 end_job(StoreDynamoDb *store, Job *job, StoreOutcome outcome)
 {
@@ -144,13 +157,7 @@ end_job(StoreDynamoDb *store, Job *job, StoreOutcome outcome)
 	log_debug(store->log, "read", LOG_BOOLEAN("done", outcome == STORE_READ),
 			  LOG_INTEGER("requests", job->count), LOG_REAL("slowest_seconds", job->slowest),
 			  LOG_REAL("seconds", (double) (clock_milliseconds() - job->started) / 1000));
-	job->read = NULL;
-	DL_DELETE(store->jobs, job);
-	for (int i = 0; i < job->count; i++)
-		if (job->parts[i].waiting)
-			DL_DELETE(store->waiting, &job->parts[i]);
-	if (job->running == 0)
-		free_job(job);
+	leave_job(store, job);
 	read->done(read, outcome);
 }
 
@@ -222,10 +229,22 @@ begin(Store *base, StoreRead *read)
 		read->done(read, STORE_AWAY);
 		return;
 	}
+	read->state = job;
 	DL_APPEND(store->jobs, job);
 	for (int i = 0; i < job->count; i++)
 		queue_part(store, &job->parts[i]);
 	start_parts(store);
+}
+
+static bool
+forget(Store *base, StoreRead *read)
+{
+	Job *job = read->state;
+
+	if (job->running == job->open)
+		return false;
+	leave_job((StoreDynamoDb *) base, job);
+	return true;
 }
 
 /* Again later; the wait grows. */
@@ -466,6 +485,7 @@ store_dynamodb_open(const DynamoDbSettings *settings, const Shape *shape, const 
 	if (store == NULL)
 		return NULL;
 	store->store = (Store) {.begin = begin,
+							.forget = forget,
 							.prepare = prepare,
 							.dispatch = dispatch,
 							.close = close_store,

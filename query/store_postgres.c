@@ -385,8 +385,23 @@ begin(Store *base, StoreRead *read)
 	}
 	job->read = read;
 	job->deadline = clock_milliseconds() + READ_MS;
+	read->state = job;
 	DL_APPEND(store->waiting, job);
 	serve(store);
+}
+
+static bool
+forget(Store *base, StoreRead *read)
+{
+	StorePostgres *store = (StorePostgres *) base;
+	Job			  *job = read->state;
+
+	for (int i = 0; i < SESSIONS; i++)
+		if (store->lines[i].job == job)
+			return false;
+	DL_DELETE(store->waiting, job);
+	free(job);
+	return true;
 }
 
 static void
@@ -433,6 +448,7 @@ store_postgres_open(const StorePostgresSettings *settings, const Log *log, Signa
 	if (store == NULL)
 		return NULL;
 	store->store = (Store) {.begin = begin,
+							.forget = forget,
 							.prepare = prepare,
 							.dispatch = dispatch,
 							.close = close_store,

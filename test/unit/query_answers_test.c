@@ -27,7 +27,24 @@ hold(Store *store, StoreRead *read)
 	asked += read->count;
 }
 
+static bool sent; /* all that was asked is on its way */
+
+static bool
+forget(Store *store, StoreRead *read)
+{
+	int i = 0;
+
+	(void) store;
+	if (sent)
+		return false;
+	while (pending[i] != read)
+		i++;
+	memmove(pending + i, pending + i + 1, sizeof(pending[0]) * (size_t) (--pending_count - i));
+	return true;
+}
+
 static Store store = {.begin = hold,
+					  .forget = forget,
 					  .name = "test",
 					  .shape = {.window_seconds = 86400, .retention_seconds = 30 * 86400, .k = 32}};
 
@@ -217,6 +234,44 @@ test_flights(void)
 	reads_close(reads);
 }
 
+/* What nobody waits for any more is not asked for, unless it is on its way: then it is kept for who comes. */
+static void
+test_forgotten(void)
+{
+	TestCall first, second, many, other;
+
+	open_all(60000, 10000);
+	begin(&first, RPC_GET_WINDOW, false, NAMES("e1"));
+	begin(&second, RPC_GET_WINDOW, false, NAMES("e1"));
+	begin(&many, RPC_GET_WINDOW_MANY, false, NAMES("e2", "e1", "e3", "e2"));
+	begin(&other, RPC_GET_WINDOW, false, NAMES("e3"));
+	first.rpc.canceled(&first.rpc);
+	ok(pending_count == 2, "a read that one of two has left is asked for");
+	many.rpc.canceled(&many.rpc);
+	ok(pending_count == 2, "so is one of many of which one is waited for");
+	second.rpc.canceled(&second.rpc);
+	ok(pending_count == 1 && pending[0]->count == 2, "one that all have left is not");
+	other.rpc.canceled(&other.rpc);
+	ok(pending_count == 0 && reads_memory(reads) == 0, "nothing is left of it");
+
+	sent = true;
+	begin(&first, RPC_GET_WINDOW, false, NAMES("e1"));
+	first.rpc.canceled(&first.rpc);
+	ok(pending_count == 1, "one that is on its way goes on");
+	begin(&second, RPC_GET_WINDOW, false, NAMES("e1"));
+	answer_store(STORE_READ);
+	ok(second.answers == 1 && second.counts[0] == 5, "for who comes meanwhile");
+	sent = false;
+
+	begin(&many, RPC_GET_WINDOW_MANY, true, NAMES("e4", "e5"));
+	begin(&other, RPC_GET_WINDOW_MANY, true, NAMES("e4", "e6"));
+	answer_store(STORE_AWAY);
+	answer_store(STORE_AWAY);
+	ok(many.code == RPC_UNAVAILABLE && other.code == RPC_UNAVAILABLE && reads_memory(reads) < 1000,
+	   "a failure leaves nothing either");
+	reads_close(reads);
+}
+
 static void
 test_cache(void)
 {
@@ -267,6 +322,7 @@ main(void)
 {
 	test_answers();
 	test_flights();
+	test_forgotten();
 	test_cache();
 	return done_testing();
 }

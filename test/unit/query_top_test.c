@@ -47,7 +47,16 @@ begin(Store *store, StoreRead *read)
 		answer_store(read);
 }
 
-static Store store = {.begin = begin, .name = "test"};
+/* All is on its way. */
+static bool
+forget(Store *store, StoreRead *read)
+{
+	(void) store;
+	(void) read;
+	return false;
+}
+
+static Store store = {.begin = begin, .forget = forget, .name = "test"};
 
 /* ---- exchanges ---- */
 
