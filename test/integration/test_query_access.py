@@ -1,10 +1,13 @@
 """Who may ask topk-query, and how much: tokens, other origins' pages, limits, slow clients, files that change."""
 
+import concurrent.futures
+import contextlib
 import http.client
 import os
 import signal
 import socket
 import ssl
+import struct
 import subprocess
 import time
 from pathlib import Path
@@ -174,6 +177,58 @@ def put_wide(sync):
 def resident(query):
     with open(f"/proc/{query.process.pid}/status") as status:
         return next(int(line.split()[1]) * 1024 for line in status if line.startswith("VmRSS"))
+
+
+def http2_frame(kind, stream, payload, flags=0):
+    return struct.pack(">I", len(payload))[1:] + bytes([kind, flags]) + struct.pack(">I", stream) + payload
+
+
+def opened_and_reset(client, number):
+    """The bytes of a connection with so many calls, each of an entity of its own and reset at once (CVE-2023-44487)."""
+    path = CALL.encode()
+    head = b"\x83\x86\x04" + bytes([len(path)]) + path + b"\x01\x01a" + b"\x0f\x10\x11application/proto"  # HPACK, nothing indexed
+    sent = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" + http2_frame(4, 0, b"")
+    for stream in range(1, 2 * number, 2):
+        entity = f"{client}-{stream}".encode()
+        sent += http2_frame(1, stream, head, 4) + http2_frame(0, stream, b"\x0a" + bytes([len(entity)]) + entity, 1) \
+            + http2_frame(3, stream, struct.pack(">I", 8))
+    return sent
+
+
+def test_calls_that_are_opened_only_to_be_reset(start):
+    """As many as four clients can, over ever new connections, as one may reset a thousand: memory stays, others are answered."""
+    query = start("--cache-ttl", "0")
+    assert ask(query)[0] == 200
+    before = resident(query)
+    connections = 500 if os.environ.get("SOAK") else 20
+
+    def attack(sent):
+        for _ in range(connections):
+            with socket.create_connection(("127.0.0.1", query.port), timeout=5) as connection, contextlib.suppress(OSError):
+                connection.sendall(sent)
+                while connection.recv(65536):
+                    pass
+
+    with concurrent.futures.ThreadPoolExecutor(4) as pool:
+        attacks = [pool.submit(attack, opened_and_reset(client, 1100)) for client in range(4)]
+        answers = []
+        while not all(attack.done() for attack in attacks):
+            answers.append(ask(query)[0])
+            assert resident(query) < before + (16 << 20)
+    assert set(answers) == {200}
+    assert all(attack.result() is None for attack in attacks)
+    assert query.metric('topk_query_requests_total{rpc="GetWindow",protocol="connect",code="canceled"') > 1000 * connections
+
+
+def test_by_default_it_listens_on_loopback_alone(sync, daemon):
+    def start():
+        query = daemon("topk-query", [], sync.environment())
+        assert eventually(lambda: "msg=started" in query.log() or "level=error" in query.log())
+        return "msg=started" in query.log()
+    assert eventually(start)  # another test run may have the port at the moment
+    listening = [line.split()[1] for kind in ("tcp", "tcp6") for line in Path(f"/proc/net/{kind}").read_text().splitlines()
+                 if line.split()[3] == "0A" and line.split()[1].endswith(f":{50051:04X}")]
+    assert listening == [f"0100007F:{50051:04X}"]
 
 
 def test_strangers_are_warned_of(start, sync, daemon):

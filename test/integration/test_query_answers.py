@@ -4,13 +4,15 @@ import concurrent.futures
 import http.client
 import json
 import random
+import re
 import threading
 import time
 
 import pytest
 
-from ddb import DAY, PIPELINE, TODAY, eventually, ordered, pack
+from ddb import DAY, PIPELINE, TODAY, clock, eventually, ordered, pack
 from dynamodb_proxy import ERROR, error, hold_answer, throttle
+from demo.servers.dynamodb import DynamoDB
 from demo.servers.process import free_port
 from query_service import Query, events
 
@@ -232,6 +234,25 @@ def test_a_store_that_is_away(start):
     assert query.request("GET", "/v1/status")[1]["problems"] == ["the store, dynamodb, can not be reached"]
 
 
+def test_dynamodb_that_is_started_anew(sync, start, tmp_path):
+    """Not a proxy's fault but the server itself: it goes, and comes back at the same port."""
+    dynamodb = DynamoDB(tmp_path)
+    try:
+        query = start(endpoint=dynamodb.endpoint, DDB_TABLE=dynamodb.create_table("restarted"))
+        assert query.value("GetWindow", entity="global") == (32, {})
+        dynamodb.kill()
+        for _ in range(2):
+            assert query.call("GetWindow", entity="global")[0] == 503
+        dynamodb.start()
+        dynamodb.create_table("restarted")
+        dynamodb.client().put_item(TableName="restarted", Item={
+            "pk": {"S": "global"}, "sk": {"N": str(TODAY)}, "v": {"B": pack(32, [(b"a", 7)])}, "ver": {"N": "1"}})
+        assert query.value("GetWindow", entity="global") == (32, {"a": 7})
+        assert query.log().count("dependency failed") == query.log().count("dependency works again") == 1
+    finally:
+        dynamodb.close()
+
+
 def test_lasting_errors_say_what_to_do_in_the_log_alone(sync, start, proxy):
     query = start(endpoint=proxy.endpoint)
     proxy.faults += [error(400, "com.amazon.coral.service#AccessDeniedException")] * 2
@@ -372,6 +393,19 @@ def test_a_live_list(sync, start, proxy):
         stream.close()
         connection.close()
     assert eventually(lambda: query.metric("topk_query_live_streams") == 0)
+
+
+def test_a_quiet_live_list_gives_signs_of_life(sync, start):
+    """A comment every 15 seconds, which pass 30 times as fast here."""
+    put(sync, "global", 0, {"a": 1})
+    query = start(LD_PRELOAD=clock("")["LD_PRELOAD"], FAKETIME="+0 x30")
+    connection = http.client.HTTPConnection("127.0.0.1", query.port, timeout=20)
+    connection.request("GET", "/v1/top/live")
+    stream = connection.getresponse()
+    assert len(events(stream, 1)) == 1
+    quiet = b"".join(stream.readline() for _ in range(6))
+    assert re.fullmatch(rb"\n(:[^\n]*\n\n){2}:[^\n]*\n", quiet), quiet
+    connection.close()
 
 
 def test_status_from_postgresql(sync, start_postgres):

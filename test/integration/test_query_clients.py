@@ -11,7 +11,9 @@ from connectrpc.errors import ConnectError
 from connectrpc.method import IdempotencyLevel, MethodInfo
 from google.protobuf import descriptor_pool
 from grpc_reflection.v1alpha.proto_reflection_descriptor_database import ProtoReflectionDescriptorDatabase
+from pyqwest import SyncClient, SyncHTTPTransport
 
+from certificates import Authority
 from ddb import DAY, TODAY
 from dynamodb_proxy import hold_answer
 from query_service import SERVICE, Method, Query
@@ -21,8 +23,8 @@ COUNTS = {"a": 5, "b": 3}
 
 
 class Grpc:
-    def __init__(self, address, **options):
-        self.channel = self.open(address)
+    def __init__(self, address, trusted=None, **options):
+        self.channel = self.open(address) if trusted is None else grpc.secure_channel(address, grpc.ssl_channel_credentials(trusted))
         self.options = options
 
     def open(self, address):
@@ -39,8 +41,10 @@ class Web(Grpc):
 
 
 class Connect:
-    def __init__(self, address, use_get, **options):
-        self.client = ConnectClientSync(f"http://{address}", **options)
+    def __init__(self, address, use_get, trusted=None, **options):
+        if trusted is not None:
+            options["http_client"] = SyncClient(SyncHTTPTransport(tls_ca_cert=trusted))
+        self.client = ConnectClientSync(f"{'http' if trusted is None else 'https'}://{address}", **options)
         self.use_get = use_get
 
     def call(self, method, request, timeout=10):
@@ -78,8 +82,19 @@ def methods(query):
 
 @pytest.mark.parametrize("name", CLIENTS)
 def test_all_calls(query, methods, name):
-    client = CLIENTS[name](f"127.0.0.1:{query.port}")
+    check_all_calls(CLIENTS[name](f"127.0.0.1:{query.port}"), methods)
 
+
+def test_all_calls_over_tls(sync, daemon, query, methods, tmp_path):
+    authority = Authority(tmp_path, "authority")
+    certificate, key = authority.sign("localhost")
+    secure = Query(daemon, ["--tls-cert", certificate, "--tls-key", key], sync.environment())
+    trusted, address = authority.certificate.read_bytes(), f"localhost:{secure.port}"
+    for client in (Grpc(address, trusted), Connect(address, False, trusted), Connect(address, True, trusted, proto_json=True)):
+        check_all_calls(client, methods)
+
+
+def check_all_calls(client, methods):
     def lengths(call, **fields):
         answer = client.call(methods[call], methods[call].request(**fields))
         values = answer.values if call.endswith("Many") else [answer.value]
