@@ -61,6 +61,7 @@ struct Batch
 	Flight	 **flights;
 	RpcEntity *entities;
 	bool	   under_way; /* the store has it */
+	int		   wanted;	  /* of the flights, those that somebody waits for */
 };
 
 struct Reads
@@ -229,12 +230,7 @@ forget_batch(Batch *batch)
 {
 	Reads *reads = batch->reads;
 
-	if (!batch->under_way)
-		return;
-	for (int i = 0; i < batch->read.count; i++)
-		if (batch->flights[i]->waiters != NULL)
-			return;
-	if (!reads->store->forget(reads->store, &batch->read))
+	if (!batch->under_way || batch->wanted > 0 || !reads->store->forget(reads->store, &batch->read))
 		return;
 	for (int i = 0; i < batch->read.count; i++)
 		forget_flight(reads, batch->flights[i]);
@@ -248,8 +244,10 @@ leave_flight(ReadWaiter *waiter)
 
 	DL_DELETE(flight->waiters, waiter);
 	waiter->flight = NULL;
-	if (flight->waiters == NULL)
-		forget_batch(flight->batch);
+	if (flight->waiters != NULL)
+		return;
+	flight->batch->wanted--;
+	forget_batch(flight->batch);
 }
 
 /* ---- requests ---- */
@@ -421,6 +419,7 @@ seek(Reads *reads, ReadRequest *request, int index, uint64_t own, Batch **batch)
 	if (flight == NULL)
 		return false;
 	*waiter = (ReadWaiter) {.flight = flight, .request = request};
+	flight->batch->wanted += flight->waiters == NULL;
 	DL_APPEND(flight->waiters, waiter);
 	return true;
 }
