@@ -80,15 +80,15 @@ END;
 COMMENT ON FUNCTION topk_pipeline.absent_bound IS
 	'internal: no item weighs more that is not among the first k, the empty one left out; null if unknown';
 
-/*
- * 400 kB is what DynamoDB takes as a row; beside the value it holds the slacks, the key,
- * the pipeline's name, and names and numbers of less than 400 bytes.
- */
 CREATE FUNCTION topk_pipeline.slack_bytes(summary topk_summary) RETURNS int
 LANGUAGE sql IMMUTABLE
 RETURN CASE WHEN topk_error(summary) > 0 THEN 1 + length(topk_error(summary)::text) ELSE 0 END;
 COMMENT ON FUNCTION topk_pipeline.slack_bytes IS 'internal: what an item''s slack takes at most, as text with a comma';
 
+/*
+ * 400 kB is what DynamoDB takes as a row; beside the value it holds the slacks, the key,
+ * the pipeline's name, and names and numbers of less than 400 bytes.
+ */
 CREATE FUNCTION topk_pipeline.items_that_fit(summary topk_summary, k int, others int) RETURNS int
 LANGUAGE sql IMMUTABLE
 BEGIN ATOMIC

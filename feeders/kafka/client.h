@@ -15,7 +15,7 @@
 #include "daemon/status.h"
 #include "properties.h"
 
-/* All zero but fd, which is -1, before it is opened. */
+/* What client_open makes of it. */
 typedef struct Client
 {
 	const Log		 *log;

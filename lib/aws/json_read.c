@@ -30,18 +30,19 @@ static int
 add(Builder *builder, json_t *value)
 {
 	json_t *parent = builder->depth > 0 ? builder->open[builder->depth - 1] : NULL;
+	int		failed;
 
 	if (value == NULL)
 		return BREAK_OFF;
 	if (parent == NULL)
+	{
 		builder->root = value;
-	else if (json_is_array(parent))
-		return json_array_append_new(parent, value) == 0 ? GO_ON : BREAK_OFF;
-	else
-		return json_object_setn_new_nocheck(parent, builder->name, builder->name_length, value) == 0
-				   ? GO_ON
-				   : BREAK_OFF;
-	return GO_ON;
+		return GO_ON;
+	}
+	failed = json_is_array(parent)
+				 ? json_array_append_new(parent, value)
+				 : json_object_setn_new_nocheck(parent, builder->name, builder->name_length, value);
+	return failed == 0 ? GO_ON : BREAK_OFF;
 }
 
 static int

@@ -91,8 +91,9 @@ def fuzz(stack, postgres, folders, options):
 
 
 def main():
-    folders, _, options = " ".join(sys.argv[1:]).partition("-- ")
-    folders = [Path(folder) for folder in folders.split()]
+    arguments = sys.argv[1:]
+    end = arguments.index("--") if "--" in arguments else len(arguments)
+    folders, options = [Path(folder) for folder in arguments[:end]], arguments[end + 1:]
     if not folders:
         sys.exit(__doc__)
     exit_on_signals()
@@ -102,7 +103,7 @@ def main():
         print(f"{replay(postgres.dsn, texts)} of the {len(texts)} texts of the corpus are accepted", flush=True)
         if not options:
             return
-        report, ended = fuzz(stack, postgres, folders, options.split())
+        report, ended = fuzz(stack, postgres, folders, options)
     print("\n".join(re.findall(r"^stat::.*", report, re.MULTILINE)) if ended else report[-8000:])
     sys.exit(not ended)
 
