@@ -33,6 +33,7 @@ sys.path[:0] = [str(ROOT), str(ROOT / "bench")]
 import psycopg  # noqa: E402
 from support.throttling import ThrottlingProxy  # noqa: E402
 
+from demo.servers import process  # noqa: E402
 from demo.stack import Stack, exit_on_signals  # noqa: E402
 
 TODAY = int(time.time()) // 86400
@@ -237,9 +238,7 @@ def memory(stack, connection):
         mirror.fill(100, f"turn-{turn}")
         while mirror.unmirrored():
             time.sleep(0.05)
-    status = Path(f"/proc/{worker.pid}/status").read_text()
-    peak = int(re.search(r"VmHWM:\s+(\d+)", status).group(1)) / 1024
-    print(f"{'memory':28} {peak:5.1f} MB at most, with 1,000,000 windows of which 100 changed 10 times", flush=True)
+    print(f"{'memory':28} {process.memory(worker.pid, 'VmHWM') / (1 << 20):5.1f} MB at most, with 1,000,000 windows of which 100 changed 10 times", flush=True)
     worker.terminate()
 
 

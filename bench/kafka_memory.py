@@ -7,7 +7,6 @@ A topic of 10 million records, each of an entity of its own, is read over and ov
 when it is at the end, its positions are set back to the beginning, and one more record tells it so.
 """
 
-import re
 import sys
 import time
 from pathlib import Path
@@ -18,6 +17,7 @@ sys.path.insert(0, str(ROOT))
 import psycopg  # noqa: E402
 from confluent_kafka import Producer  # noqa: E402
 
+from demo.servers.process import memory  # noqa: E402
 from demo.stack import Stack, exit_on_signals  # noqa: E402
 
 PARTITIONS = 4
@@ -40,8 +40,7 @@ def produce(producer, topic, records):
 
 def resident(pid):
     """MB now, and at the peak."""
-    status = Path(f"/proc/{pid}/status").read_text()
-    return [int(re.search(rf"^{name}:\s+(\d+) kB", status, re.MULTILINE)[1]) / 1024 for name in ("VmRSS", "VmHWM")]
+    return [memory(pid, field) / (1 << 20) for field in ("VmRSS", "VmHWM")]
 
 
 def main(minutes=10):

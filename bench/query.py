@@ -27,7 +27,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[1]
 sys.path[:0] = [str(ROOT), str(ROOT / "bench")]
 
-from demo.servers.process import free_port  # noqa: E402
+from demo.servers.process import free_port, memory  # noqa: E402
 from demo.stack import Stack, exit_on_signals  # noqa: E402
 
 TODAY = int(time.time()) // 86400
@@ -93,7 +93,7 @@ class Service:
         return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
     def memory(self):
-        return int(re.search(r"VmRSS:\s+(\d+)", Path(f"/proc/{self.daemon.pid}/status").read_text())[1])
+        return memory(self.daemon.pid) // 1024
 
 
 def report(name, seconds):
@@ -124,7 +124,7 @@ def drive(service, folder, name, content_type, body, *options):
     """64 connections for 10 seconds, each with one request after the other."""
     data = Path(folder) / "request"
     data.write_bytes(body)
-    cpu, memory, started = service.cpu_seconds(), service.memory(), time.monotonic()
+    cpu, before, started = service.cpu_seconds(), service.memory(), time.monotonic()
     output = subprocess.run(["h2load", "--duration=10", "--clients=64", "--max-concurrent-streams=1", "--threads=1", f"--data={data}",
                              f"--header=content-type: {content_type}", "--header=te: trailers", *options,
                              f"http://127.0.0.1:{service.port}{METHOD}GetWindow"], capture_output=True, text=True, check=True).stdout
@@ -133,7 +133,7 @@ def drive(service, folder, name, content_type, body, *options):
     answers = int(re.search(r"(\d+) succeeded", output)[1])
     failed = int(re.search(r"(\d+) failed", output)[1])
     print(f"{name:28} {answers / seconds:8,.0f} answers/s   {answers / cpu:8,.0f} a second of CPU   {failed} failed   "
-          f"memory {memory:,} kB before, {service.memory():,} kB after", flush=True)
+          f"memory {before:,} kB before, {service.memory():,} kB after", flush=True)
 
 
 def hot(stack, table):

@@ -9,7 +9,6 @@ and only ratios mean something.  All tables are in shared memory; nothing spills
 """
 
 import argparse
-import re
 import statistics
 import sys
 import time
@@ -21,6 +20,7 @@ sys.path.insert(0, str(ROOT))
 import psycopg  # noqa: E402
 
 from bench.support import streams  # noqa: E402
+from demo.servers.process import memory  # noqa: E402
 from demo.stack import Stack, exit_on_signals  # noqa: E402
 
 ROWS = 10_000_000
@@ -77,15 +77,11 @@ class Server:
         with self.connect() as connection:
             connection.execute("SET max_parallel_workers_per_gather = 0")
             connection.execute(warm_up).fetchall()
-            process = Path("/proc") / str(connection.info.backend_pid)
-            (process / "clear_refs").write_text("5")  # the peak starts anew
-            before = status_bytes(process, "VmHWM")
+            pid = connection.info.backend_pid
+            Path(f"/proc/{pid}/clear_refs").write_text("5")  # the peak starts anew
+            before = memory(pid, "VmHWM")
             connection.execute(statement).fetchall()
-            return status_bytes(process, "VmHWM") - before
-
-
-def status_bytes(process, name):
-    return 1024 * int(re.search(rf"^{name}:\s+(\d+) kB", (process / "status").read_text(), re.MULTILINE)[1])
+            return memory(pid, "VmHWM") - before
 
 
 def build(server, tables, runs):

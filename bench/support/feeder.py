@@ -7,11 +7,14 @@ import re
 import resource
 import sys
 import time
+from contextlib import suppress
 from datetime import datetime
 from itertools import accumulate
 from pathlib import Path
 
 from confluent_kafka import Producer
+
+from demo.servers.process import memory
 
 
 def produce(brokers, topic, records, entities, partitions, keys=1):
@@ -49,13 +52,12 @@ def watch(feeder):
     """Wait for a feeder to end; the peak of its memory in MB."""
     peak = 0
     while feeder.process.running():
-        status = Path(f"/proc/{feeder.pid}/status").read_text()
-        if found := re.search(r"^VmHWM:\s+(\d+) kB", status, re.MULTILINE):  # a process that has ended has no memory
-            peak = int(found[1])
+        with suppress(ProcessLookupError):  # it has just ended
+            peak = memory(feeder.pid, "VmHWM")
         time.sleep(0.01)
     if feeder.wait() != 0:
         sys.exit(feeder.log())
-    return peak / 1024
+    return peak / (1 << 20)
 
 
 def time_of(log, message):

@@ -4,6 +4,7 @@ Knows nothing of what the process serves.
 """
 
 import os
+import re
 import signal
 import socket
 import subprocess
@@ -105,6 +106,18 @@ class Process:
     def log_tail(self, lines=30):
         with open(self.log, errors="replace") as log:
             return "".join(log.readlines()[-lines:])
+
+
+def memory(pid, field="VmRSS"):
+    """Bytes that a process holds now (VmRSS), held at the most (VmHWM) or shares with none (RssAnon); ProcessLookupError if it has ended."""
+    try:
+        status = Path(f"/proc/{pid}/status").read_text()
+    except OSError:
+        status = ""
+    found = re.search(rf"^{field}:\s+(\d+) kB", status, re.MULTILINE)
+    if found is None:
+        raise ProcessLookupError(f"process {pid} has ended")
+    return int(found[1]) * 1024
 
 
 def children(pid):

@@ -1,7 +1,6 @@
 """What tests of topk-kafka-feeder share: a topic, the pipeline that is fed from it, and what was sent."""
 
 import json
-import os
 import random
 import re
 import statistics
@@ -13,11 +12,6 @@ from collections import Counter
 from confluent_kafka import Producer, TopicPartition
 
 PIPELINE = "recently_interacted"
-
-
-def edition(check, soak):
-    """A number for `make check`, or for `make soak`."""
-    return soak if os.environ.get("SOAK") else check
 
 
 def now_ms():

@@ -12,7 +12,7 @@ import time
 import urllib.request
 from pathlib import Path
 
-from demo.servers.process import Process, children, free_port, listening
+from demo.servers.process import Process, children, free_port, listening, memory
 
 ARCHITECTURE = {"x86_64": "x86_64", "aarch64": "arm64"}[platform.machine()]
 EMULATOR = Path(sysconfig.get_paths()["purelib"]) / "samcli" / "local" / "rapid" / f"aws-lambda-rie-{ARCHITECTURE}"
@@ -52,7 +52,7 @@ class LambdaFunction:
     def memory(self):
         """The most that the program ever took (VmHWM), in kB."""
         program, = children(self.process.child.pid)
-        return int(Path(f"/proc/{program}/status").read_text().partition("VmHWM:")[2].split()[0])
+        return memory(program, "VmHWM") // 1024
 
     def close(self):
         self.process.kill()

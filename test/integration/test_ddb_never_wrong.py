@@ -1,6 +1,5 @@
 """Whatever happens to workers, answers and clocks: the rows end as PostgreSQL has them, and versions never fall."""
 
-import os
 import random
 import threading
 import time
@@ -8,10 +7,11 @@ import time
 import pytest
 
 from aws_server import AwsServer, Keys
-from ddb import PIPELINE, TODAY, clock, version
+from ddb import TODAY, clock, version
 from dynamodb_proxy import damage_answer, lose_answer, server_error, throttle
+from edition import edition
 
-KILLS = 100 if os.environ.get("SOAK") else 12
+KILLS = edition(12, 100)
 WINDOWS = [(key, TODAY - day) for key in ("global", "other") for day in range(3)]
 
 

@@ -6,21 +6,19 @@ Counts are exact, answers never go back, and no memory grows.  build/everything.
 """
 
 import http.client
-import json
 import os
 import random
-import re
 import statistics
 import threading
 import time
 from collections import Counter
-from pathlib import Path
 
 import pytest
 
 from ddb import CHECKOUT, PIPELINE
-from demo.servers.process import children
-from kafka_feed import edition, event, wait_until
+from demo.servers.process import children, memory
+from edition import edition
+from kafka_feed import event, wait_until
 from lambda_function import FIRST_SEQUENCE, kinesis_event, kinesis_record
 from query_service import Query, events
 from runtime_api import RuntimeApi
@@ -35,6 +33,7 @@ BAD = 200  # one in so many records of Kafka is no JSON
 REPEATED = 10  # one in so many batches of Kinesis is delivered again
 TICK = 0.1
 SAMPLES = edition(3, 60)
+MB = 1 << 20
 GROWTH = 4.0, 1.1  # what may be more in the last quarter than in the second: MB, or so many times as much
 
 
@@ -151,9 +150,10 @@ class Memory:
         self.started = time.monotonic()
 
     def sample(self):
-        now = {name: status(pid, "VmRSS") for name, pid in self.pids.items()}
+        now = {name: memory(pid) for name, pid in self.pids.items()}
         # What the server's processes have for themselves; what they share does not grow.
-        now["postgresql"] = sum(status(pid, "RssAnon") for pid in [self.server, *children(self.server)])
+        now["postgresql"] = sum(unshared(pid) for pid in [self.server, *children(self.server)])
+        now = {name: held / MB for name, held in now.items()}
         for name, megabytes in now.items():
             self.samples[name].append(megabytes)
         with open(self.log, "a") as log:
@@ -171,13 +171,11 @@ class Memory:
         return found
 
 
-def status(pid, field):
-    """A field of /proc/PID/status in MB; 0 for a process that has ended."""
+def unshared(pid):
     try:
-        found = re.search(rf"^{field}:\s+(\d+) kB", Path(f"/proc/{pid}/status").read_text(), re.MULTILINE)
-    except OSError:
-        found = None
-    return int(found[1]) / 1024 if found else 0
+        return memory(pid, "RssAnon")
+    except ProcessLookupError:
+        return 0  # a backend that has just ended
 
 
 @pytest.fixture

@@ -3,7 +3,8 @@
 import pytest
 
 from demo.servers.kafka import Kafka
-from kafka_feed import Feed, edition, wait_until
+from edition import edition
+from kafka_feed import Feed, wait_until
 
 LEADERS_KILLED = edition(1, 20)
 

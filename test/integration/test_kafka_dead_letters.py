@@ -9,7 +9,8 @@ import psycopg
 import pytest
 from confluent_kafka import Consumer, KafkaException, TopicPartition
 
-from kafka_feed import PIPELINE, edition, event, metric, now_ms, wait_until
+from edition import edition
+from kafka_feed import PIPELINE, event, metric, now_ms, wait_until
 
 KILLS = edition(4, 100)
 SERVERS = edition(["database"], ["database", "broker"])

@@ -17,7 +17,9 @@ import pytest
 from confluent_kafka import Producer
 
 from blackhole import BlackHole
-from kafka_feed import PIPELINE, answer, edition, event, lag, metric, now_ms, wait_until
+from demo.servers.process import memory
+from edition import edition
+from kafka_feed import PIPELINE, answer, event, lag, metric, wait_until
 from proxy import CuttingProxy
 
 CHECKOUT = Path(__file__).resolve().parents[2]
@@ -87,8 +89,7 @@ def test_many_keys_take_bounded_memory(feed, by_id):
     assert Counter({(key, entity): count for key, entity, count in feed.database.query(
         "SELECT key, item, sum(lower_bound)::int FROM topk_pipeline.window_summary, topk_top(summary, 1000) GROUP BY 1, 2")}) == sent
     assert metric(feeder, "topk_feeder_batches_total") < KEYED_RECORDS / 500
-    memory = int(re.search(r"VmHWM:\s+(\d+) kB", Path(f"/proc/{feeder.pid}/status").read_text())[1])
-    assert memory < 256 * 1024
+    assert memory(feeder.pid, "VmHWM") < 256 << 20
 
 
 def test_once_drains_what_is_there_and_ends(feed):

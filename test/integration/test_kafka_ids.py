@@ -7,7 +7,8 @@ import re
 from datetime import datetime, timezone
 from pathlib import Path
 
-from kafka_feed import PIPELINE, edition, event, metric, now_ms, wait_until
+from edition import edition
+from kafka_feed import PIPELINE, event, metric, now_ms, wait_until
 from proxy import CuttingProxy
 
 CHECKOUT = Path(__file__).resolve().parents[2]

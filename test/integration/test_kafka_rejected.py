@@ -9,7 +9,8 @@ from collections import Counter
 
 import pytest
 
-from kafka_feed import edition, event, now_ms
+from edition import edition
+from kafka_feed import event, now_ms
 
 BAD_RECORDS = edition(500, 5_000)  # in each of two mappings
 GOOD_RECORDS = edition(1_500, 95_000)

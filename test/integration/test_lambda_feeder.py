@@ -16,6 +16,7 @@ import pytest
 from aws_kinesis_agg.aggregator import RecordAggregator
 from confluent_kafka import Producer
 
+from edition import edition
 from lambda_function import FIRST_SEQUENCE, SHARD, STREAM, LambdaFunction, events_of, kinesis_event, kinesis_record
 from proxy import CuttingProxy, Proxy
 from runtime_api import RuntimeApi
@@ -25,12 +26,6 @@ CHECKOUT = Path(__file__).resolve().parents[2]
 PROGRAM = CHECKOUT / "build" / "topk-lambda-feeder"
 PIPELINE = "recently_interacted"
 SUCCESS = {"batchItemFailures": []}
-
-
-def edition(check, soak):
-    """A number for `make check`, or for `make soak`."""
-    return soak if os.environ.get("SOAK") else check
-
 
 THAWS = edition(4, 100)
 CUTS = edition(20, 500)

@@ -8,7 +8,8 @@ import pytest
 from confluent_kafka.admin import NewPartitions
 
 from ddb import TODAY
-from kafka_feed import PIPELINE, Feed, answer, edition, wait_until
+from edition import edition
+from kafka_feed import PIPELINE, answer, wait_until
 
 FULL_SECONDS = edition(0, 60)  # how long the disk stays full
 

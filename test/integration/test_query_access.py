@@ -16,6 +16,8 @@ import pytest
 
 from certificates import Authority
 from ddb import eventually
+from demo.servers.process import memory
+from edition import edition
 from query_service import SERVICE, Query
 
 CHECKOUT = Path(__file__).resolve().parents[2]
@@ -175,8 +177,7 @@ def put_wide(sync):
 
 
 def resident(query):
-    with open(f"/proc/{query.process.pid}/status") as status:
-        return next(int(line.split()[1]) * 1024 for line in status if line.startswith("VmRSS"))
+    return memory(query.process.pid)
 
 
 def http2_frame(kind, stream, payload, flags=0):
@@ -200,7 +201,7 @@ def test_calls_that_are_opened_only_to_be_reset(start):
     query = start("--cache-ttl", "0")
     assert ask(query)[0] == 200
     before = resident(query)
-    connections = 500 if os.environ.get("SOAK") else 20
+    connections = edition(20, 500)
 
     def attack(sent):
         for _ in range(connections):
