@@ -101,6 +101,18 @@ SELECT * FROM topk_pipeline.full_windows('ingest', '{full,brim,room,murmur,nobod
  ORDER BY key;
 SELECT * FROM topk_pipeline.full_windows('nobody', '{full}', '{20003}');
 
+-- the record that was read last is remembered, until another was, or the position is set by hand
+SELECT topk_pipeline.ingest('ingest', 'last', '{0,1}', '{NULL,NULL}', '{10,20}', '{}', '{}', '{}', '{}',
+							last_positions => '{9,18}', last_times => '{2026-11-24 10:00:00.123Z,NULL}');
+SELECT shard, position, last_position, last_time AT TIME ZONE 'UTC' AS last_time FROM topk_pipeline.positions('ingest', 'last', '{0,1}');
+SELECT topk_pipeline.ingest('ingest', 'last', '{1,0}', '{20,10}', '{23,12}', '{}', '{}', '{}', '{}',
+							last_positions => '{22,NULL}', last_times => '{2026-11-24 11:00:00Z,NULL}');
+SELECT topk_pipeline.ingest('ingest', 'last', '{0}', '{12}', '{13}', '{}', '{}', '{}', '{}');
+SELECT shard, position, last_position, last_time AT TIME ZONE 'UTC' AS last_time FROM topk_pipeline.positions('ingest', 'last', '{0,1}');
+SELECT topk_pipeline.reset_position('ingest', 'last', '0', 11);
+SELECT shard, position, last_position, last_time FROM topk_pipeline.positions('ingest', 'last', '{0}');
+SELECT topk_pipeline.ingest('ingest', 'last', '{0,1}', '{11,23}', '{12,24}', '{}', '{}', '{}', '{}', last_positions => '{11}', last_times => '{NULL}');
+
 -- a position can be set back, forward, or forgotten, by hand
 SELECT topk_pipeline.ingest('ingest', 'reset', '{0,1}', '{NULL,NULL}', '{10,20}', '{}', '{}', '{}', '{}');
 SELECT topk_pipeline.reset_position('ingest', 'reset', '0', 4);

@@ -15,7 +15,8 @@ CREATE FUNCTION topk_pipeline.ingest(pipeline text, source text,
 	rejected_times timestamptz[] DEFAULT '{}', rejected_reasons text[] DEFAULT '{}',
 	rejected_details text[] DEFAULT '{}', rejected_keys bytea[] DEFAULT '{}',
 	rejected_payloads bytea[] DEFAULT '{}', rejected_header_records bigint[] DEFAULT '{}',
-	rejected_header_names bytea[] DEFAULT '{}', rejected_header_values bytea[] DEFAULT '{}')
+	rejected_header_names bytea[] DEFAULT '{}', rejected_header_values bytea[] DEFAULT '{}',
+	last_positions bigint[] DEFAULT '{}', last_times timestamptz[] DEFAULT '{}')
 RETURNS void
 LANGUAGE plpgsql SECURITY DEFINER
 SET search_path FROM CURRENT
@@ -44,7 +45,7 @@ BEGIN
 	IF cardinality(rejected_shards) > 0 THEN
 		PERFORM prepare_rejected(p);
 	END IF;
-	PERFORM move_positions(p.pipeline_id, source, shards, from_positions, to_positions);
+	PERFORM move_positions(p.pipeline_id, source, shards, from_positions, to_positions, last_positions, last_times);
 	PERFORM count_windows(p, keys, buckets, records, summaries);
 	PERFORM reject(p.name, source, rejected_shards, rejected_positions, rejected_times,
 		rejected_reasons, rejected_details, rejected_keys, rejected_payloads,
@@ -94,6 +95,7 @@ CREATE FUNCTION topk_pipeline.ingest_records(pipeline text, source text,
 	rejected_ids text[] DEFAULT '{}', rejected_id_times timestamptz[] DEFAULT '{}',
 	rejected_header_records bigint[] DEFAULT '{}',
 	rejected_header_names bytea[] DEFAULT '{}', rejected_header_values bytea[] DEFAULT '{}',
+	last_positions bigint[] DEFAULT '{}', last_times timestamptz[] DEFAULT '{}',
 	OUT counted bigint, OUT duplicates bigint, OUT rejected bigint)
 LANGUAGE plpgsql SECURITY DEFINER
 SET search_path FROM CURRENT
@@ -128,7 +130,7 @@ BEGIN
 	IF cardinality(rejected_shards) > 0 THEN
 		PERFORM prepare_rejected(p);
 	END IF;
-	PERFORM move_positions(p.pipeline_id, source, shards, from_positions, to_positions);
+	PERFORM move_positions(p.pipeline_id, source, shards, from_positions, to_positions, last_positions, last_times);
 	fresh := remember(p, ids || rejected_ids, times, earliest, latest);
 	counted := count_records(p, keys, buckets, items, weights, fresh[:cardinality(ids)]);
 	rejected := reject(p.name, source, rejected_shards, rejected_positions, rejected_times,

@@ -9,14 +9,18 @@ CREATE TABLE topk_pipeline.source_position
 	source				text COLLATE "C" NOT NULL,
 	shard				text COLLATE "C" NOT NULL,
 	position			bigint NOT NULL,
+	last_position		bigint,
+	last_time			timestamptz,
 	updated_at			timestamptz NOT NULL,
 	PRIMARY KEY (pipeline_id, source, shard)
 )
 WITH (fillfactor = 50);
 COMMENT ON TABLE topk_pipeline.source_position IS 'the next position to read of each shard of each source';
+COMMENT ON COLUMN topk_pipeline.source_position.last_position IS 'where the record stands that was read last, before position; null: not known';
+COMMENT ON COLUMN topk_pipeline.source_position.last_time IS 'the time that its source gives to that record, by which it can be recognised; null: not known';
 
 CREATE FUNCTION topk_pipeline.positions(pipeline text, source text, shards text[])
-RETURNS TABLE (shard text, "position" bigint)
+RETURNS TABLE (shard text, "position" bigint, last_position bigint, last_time timestamptz)
 LANGUAGE plpgsql STABLE SECURITY DEFINER
 SET search_path FROM CURRENT
 AS $$
@@ -25,12 +29,13 @@ DECLARE
 	p			topk_pipeline.pipeline := find(positions.pipeline);
 BEGIN
 	RETURN QUERY
-	SELECT s.shard, s.position FROM source_position AS s
+	SELECT s.shard, s.position, s.last_position, s.last_time FROM source_position AS s
 	 WHERE s.pipeline_id = p.pipeline_id AND s.source = positions.source AND s.shard = ANY (shards)
 	 ORDER BY s.shard;
 END
 $$;
-COMMENT ON FUNCTION topk_pipeline.positions IS 'the next position to read, for the shards that have one';
+COMMENT ON FUNCTION topk_pipeline.positions IS
+	'the next position to read, for the shards that have one, and the record that was read last, by which a reader sees that it is the same source still';
 
 /*
  * Compare and set, one shard after the other in sorted order, so that two
@@ -38,7 +43,7 @@ COMMENT ON FUNCTION topk_pipeline.positions IS 'the next position to read, for t
  * another transaction is moving waits for it and then finds another position.
  */
 CREATE FUNCTION topk_pipeline.move_positions(pipeline_id int, source text,
-	shards text[], from_positions bigint[], to_positions bigint[])
+	shards text[], from_positions bigint[], to_positions bigint[], last_positions bigint[], last_times timestamptz[])
 RETURNS void
 LANGUAGE plpgsql
 SET search_path FROM CURRENT
@@ -50,20 +55,28 @@ DECLARE
 BEGIN
 	PERFORM check_lengths('shards, from_positions, to_positions',
 		cardinality(shards), cardinality(from_positions), cardinality(to_positions));
+	IF last_positions <> '{}' OR last_times <> '{}' THEN
+		PERFORM check_lengths('shards, last_positions, last_times',
+			cardinality(shards), cardinality(last_positions), cardinality(last_times));
+	END IF;
 	FOR move IN
-		SELECT * FROM unnest(shards, from_positions, to_positions) AS m (shard, expected, target)
+		SELECT * FROM unnest(shards, from_positions, to_positions, last_positions, last_times)
+					AS m (shard, expected, target, last_position, last_time)
 		 ORDER BY m.shard COLLATE "C"
 	LOOP
 		IF move.target < move.expected THEN
 			RAISE EXCEPTION 'position of shard "%" would go back from % to %', move.shard, move.expected, move.target
 				USING ERRCODE = 'invalid_parameter_value';
 		ELSIF move.expected IS NULL THEN
-			INSERT INTO source_position (pipeline_id, source, shard, position, updated_at)
-			VALUES (move_positions.pipeline_id, move_positions.source, move.shard, move.target, now())
+			INSERT INTO source_position (pipeline_id, source, shard, position, last_position, last_time, updated_at)
+			VALUES (move_positions.pipeline_id, move_positions.source, move.shard, move.target,
+					move.last_position, move.last_time, now())
 				ON CONFLICT DO NOTHING;
 		ELSE
 			UPDATE source_position AS s
-			   SET position = move.target, updated_at = now()
+			   SET position = move.target, updated_at = now(),
+				   last_position = coalesce(move.last_position, s.last_position),
+				   last_time = CASE WHEN move.last_position IS NULL THEN s.last_time ELSE move.last_time END
 			 WHERE s.pipeline_id = move_positions.pipeline_id AND s.source = move_positions.source
 			   AND s.shard = move.shard AND s.position = move.expected;
 		END IF;
@@ -100,7 +113,8 @@ BEGIN
 		INSERT INTO source_position (pipeline_id, source, shard, position, updated_at)
 		VALUES (p.pipeline_id, reset_position.source, reset_position.shard, reset_position.position, now())
 			ON CONFLICT ON CONSTRAINT source_position_pkey
-			DO UPDATE SET position = excluded.position, updated_at = excluded.updated_at;
+			DO UPDATE SET position = excluded.position, updated_at = excluded.updated_at,
+						  last_position = NULL, last_time = NULL;
 	END IF;
 END
 $$;

@@ -22,10 +22,10 @@ SELECT p.name AS pipeline, p.k, p.counters,
 COMMENT ON VIEW topk_pipeline.status IS 'each pipeline: what it holds within its retention, all duplicates it was spared, and its last ingest';
 
 CREATE VIEW topk_pipeline.source_status AS
-SELECT p.name AS pipeline, s.source, s.shard, s.position, s.updated_at
+SELECT p.name AS pipeline, s.source, s.shard, s.position, s.last_time, s.updated_at
   FROM topk_pipeline.source_position AS s
   JOIN topk_pipeline.pipeline AS p USING (pipeline_id);
-COMMENT ON VIEW topk_pipeline.source_status IS 'each source and shard: the next position to read, and when it was last moved';
+COMMENT ON VIEW topk_pipeline.source_status IS 'each source and shard: the next position to read, the time of the record that was read last, and when the position was last moved';
 
 CREATE VIEW topk_pipeline.mirror_status AS
 SELECT p.name AS pipeline, w.key, w.bucket,

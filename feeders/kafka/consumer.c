@@ -33,6 +33,7 @@ struct Consumer
 	char		 last_error[256]; /* of a connection, for the message that Kafka is away */
 	int64_t		 next_probe;
 	int64_t		 topic_missing_since; /* 0: it is not missing */
+	bool		 topic_gone;		  /* with partitions that were being read */
 };
 
 /* ---- callbacks: called by consumer_read ---- */
@@ -103,6 +104,12 @@ on_error(rd_kafka_t *kafka, int error, const char *reason, void *opaque)
 							LOG_TEXT("error", consumer->last_error));
 			consumer->reached = false;
 			break;
+		case RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART:
+		case RD_KAFKA_RESP_ERR__UNKNOWN_TOPIC:
+		case RD_KAFKA_RESP_ERR__UNKNOWN_PARTITION:
+			consumer->topic_gone =
+				true; /* said here of partitions that are assigned, else by consumer_error */
+			break;
 		default:
 			on_connection_error(consumer, error, reason);
 			break;
@@ -167,6 +174,9 @@ consumer_close(Consumer *consumer)
 		client_mute(&consumer->client);
 		rd_kafka_consumer_close(consumer->client.kafka);
 	}
+	/* rd_kafka_destroy would wait for ever (2.0.2): partitions that are gone keep a broker's thread */
+	if (consumer->topic_gone)
+		return;
 	/* a list holds references that rd_kafka_destroy waits for (librdkafka issue 3796) */
 	rd_kafka_topic_partition_list_destroy(consumer->partitions);
 	client_close(&consumer->client);
@@ -198,27 +208,11 @@ consumer_position_lost(const rd_kafka_message_t *message)
 		   message->err == RD_KAFKA_RESP_ERR_OFFSET_OUT_OF_RANGE;
 }
 
-static DaemonStatus
-consumer_refuse_position(Consumer *consumer, const rd_kafka_message_t *message)
-{
-	log_error(consumer->log, "stored position is not in the topic any more",
-			  LOG_TEXT("topic", consumer->config->topic),
-			  LOG_INTEGER("partition", message->partition),
-			  LOG_TEXT("error", rd_kafka_message_errstr(message)),
-			  LOG_TEXT("hint",
-					   "records were deleted before they were read, or the topic was made anew; to "
-					   "accept that and go on with the oldest record there is, start with "
-					   "--on-lost-position=oldest, or call topk_pipeline.reset_position"));
-	return DAEMON_FATAL;
-}
-
 DaemonStatus
 consumer_error(Consumer *consumer, const rd_kafka_message_t *message)
 {
 	const char *text = rd_kafka_message_errstr(message);
 
-	if (consumer_position_lost(message))
-		return consumer_refuse_position(consumer, message);
 	switch (message->err)
 	{
 		case RD_KAFKA_RESP_ERR_TOPIC_AUTHORIZATION_FAILED:
@@ -247,6 +241,12 @@ consumer_error(Consumer *consumer, const rd_kafka_message_t *message)
 			log_warning(consumer->log, "Kafka error, going on", LOG_TEXT("error", text));
 			return DAEMON_OK;
 	}
+}
+
+bool
+consumer_topic_gone(const Consumer *consumer)
+{
+	return consumer->topic_gone;
 }
 
 DaemonStatus
@@ -327,6 +327,47 @@ consumer_query_range(Consumer *consumer, int32_t partition, int timeout_ms, Cons
 										 &range->start, &range->end, timeout_ms);
 
 	return error == RD_KAFKA_RESP_ERR_NO_ERROR ? DAEMON_OK : DAEMON_RETRY;
+}
+
+/* Ask for the offsets at one end of each partition: RD_KAFKA_OFFSET_BEGINNING or _END; -1 where it is not known. */
+static DaemonStatus
+consumer_query_ends(Consumer *consumer, const rd_kafka_topic_partition_list_t *partitions,
+					int64_t which, int timeout_ms, ConsumerRange *ranges)
+{
+	rd_kafka_topic_partition_list_t *list = rd_kafka_topic_partition_list_copy(partitions);
+	rd_kafka_resp_err_t				 error;
+	DaemonStatus					 status = DAEMON_OK;
+
+	for (int i = 0; i < list->cnt; i++)
+		list->elems[i].offset = which;
+	error = rd_kafka_offsets_for_times(consumer->client.kafka, list, timeout_ms);
+	for (int i = 0; i < list->cnt; i++)
+	{
+		bool known = error == RD_KAFKA_RESP_ERR_NO_ERROR &&
+					 list->elems[i].err == RD_KAFKA_RESP_ERR_NO_ERROR && list->elems[i].offset >= 0;
+		int64_t offset = known ? list->elems[i].offset : -1;
+
+		if (which == RD_KAFKA_OFFSET_BEGINNING)
+			ranges[i].start = offset;
+		else
+			ranges[i].end = offset;
+		if (!known)
+			status = DAEMON_RETRY;
+	}
+	rd_kafka_topic_partition_list_destroy(list);
+	return status;
+}
+
+DaemonStatus
+consumer_query_ranges(Consumer *consumer, const rd_kafka_topic_partition_list_t *partitions,
+					  int timeout_ms, ConsumerRange *ranges)
+{
+	DaemonStatus starts =
+		consumer_query_ends(consumer, partitions, RD_KAFKA_OFFSET_BEGINNING, timeout_ms, ranges);
+	DaemonStatus ends =
+		consumer_query_ends(consumer, partitions, RD_KAFKA_OFFSET_END, timeout_ms, ranges);
+
+	return starts == DAEMON_OK ? ends : starts;
 }
 
 bool

@@ -50,14 +50,20 @@ extern int consumer_fd(const Consumer *consumer);
  */
 extern size_t consumer_read(Consumer *consumer, rd_kafka_message_t **messages, size_t count);
 
-/* Does the message say that the position which its partition was to be read from is not in the topic? */
+/* Does the message say that the offset which its partition was to be read from is not in the topic? */
 extern bool consumer_position_lost(const rd_kafka_message_t *message);
 
 /*
- * What a message with an error means: OK to go on, or FATAL, logged with what
- * to do about it.
+ * What a message with another error means: OK to go on, or FATAL, logged with
+ * what to do about it.
  */
 extern DaemonStatus consumer_error(Consumer *consumer, const rd_kafka_message_t *message);
+
+/*
+ * Was a partition that this consumer had deleted?  Then librdkafka waits for one of that name, and would
+ * read on amid the records of another topic: close the consumer, and open a new one.
+ */
+extern bool consumer_topic_gone(const Consumer *consumer);
 
 /* FATAL, logged, when something that no waiting mends was met since the start. */
 extern DaemonStatus consumer_health(Consumer *consumer);
@@ -88,6 +94,14 @@ typedef struct ConsumerRange
 /* As it is now; asks the broker.  RETRY when it does not answer in time. */
 extern DaemonStatus consumer_query_range(Consumer *consumer, int32_t partition, int timeout_ms,
 										 ConsumerRange *range);
+
+/*
+ * As they are now: ranges[i] of partitions->elems[i]; asks all brokers at once.
+ * RETRY when not all of them answer in time; what is not known is -1.
+ */
+extern DaemonStatus consumer_query_ranges(Consumer								*consumer,
+										  const rd_kafka_topic_partition_list_t *partitions,
+										  int timeout_ms, ConsumerRange *ranges);
 
 /* As it was at the last fetch; false when that is not known. */
 extern bool consumer_known_range(const Consumer *consumer, int32_t partition, ConsumerRange *range);

@@ -145,6 +145,17 @@ feeder_finish_letters(Feeder *feeder)
 
 /* ---- the loop ---- */
 
+/* What was read of a topic that was deleted still counts; then whatever has its name is looked at anew. */
+static DaemonStatus
+feeder_leave_deleted(Feeder *feeder)
+{
+	if (!feeder->assigned || !consumer_topic_gone(feeder->consumer))
+		return DAEMON_OK;
+	log_warning(feeder->log, "topic was deleted while it was read",
+				LOG_TEXT("topic", feeder->config->topic));
+	return feeder_settle(feeder, "the topic was deleted");
+}
+
 static DaemonStatus
 feeder_turn(Feeder *feeder)
 {
@@ -155,6 +166,8 @@ feeder_turn(Feeder *feeder)
 	status = feeder_read(feeder);
 	if (status == DAEMON_OK)
 		status = feeder_store_turn(feeder, false);
+	if (status == DAEMON_OK)
+		status = feeder_leave_deleted(feeder);
 	if (status == DAEMON_OK)
 		status = feeder_rebalance(feeder);
 	if (status == DAEMON_OK)

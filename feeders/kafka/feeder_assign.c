@@ -20,31 +20,13 @@ feeder_forget_partitions(Feeder *feeder)
 	feeder->assigned = false;
 }
 
-/* For --once: where to stop.  RETRY when Kafka does not say. */
+/* The stored positions of the partitions in list. */
 static DaemonStatus
-feeder_find_ends(Feeder *feeder)
+feeder_find_positions(Feeder *feeder, const rd_kafka_topic_partition_list_t *list)
 {
-	DaemonStatus  status = DAEMON_OK;
-	ConsumerRange range;
-
-	for (int i = 0; i < feeder->partitions.count && status == DAEMON_OK; i++)
-	{
-		Partition *partition = &feeder->partitions.items[i];
-
-		status = consumer_query_range(feeder->consumer, partition->id, QUERY_TIMEOUT_MS, &range);
-		if (status == DAEMON_OK)
-			partition->end = range.end;
-	}
-	return status;
-}
-
-/* The stored positions of the partitions, which become the offsets in list. */
-static DaemonStatus
-feeder_find_positions(Feeder *feeder, rd_kafka_topic_partition_list_t *list)
-{
-	int32_t		*ids = calloc((size_t) list->cnt + 1, sizeof(*ids));
-	int64_t		*positions = calloc((size_t) list->cnt + 1, sizeof(*positions));
-	DaemonStatus status = DAEMON_FATAL;
+	int32_t		  *ids = calloc((size_t) list->cnt + 1, sizeof(*ids));
+	StorePosition *positions = calloc((size_t) list->cnt + 1, sizeof(*positions));
+	DaemonStatus   status = DAEMON_FATAL;
 
 	if (ids == NULL || positions == NULL)
 		goto done;
@@ -59,18 +41,56 @@ feeder_find_positions(Feeder *feeder, rd_kafka_topic_partition_list_t *list)
 	{
 		Partition *partition = partitions_find(&feeder->partitions, ids[i]);
 
-		partition->next = positions[i] == FEED_NO_POSITION ? 0 : positions[i];
-		partition->tip = positions[i];
-		partition->stored = positions[i];
+		partition->next = positions[i].next == FEED_NO_POSITION ? 0 : positions[i].next;
+		partition->tip = positions[i].next;
+		partition->stored = positions[i].next;
+		partition->mark = positions[i].mark;
 		partition->lag = gauges_lag(&feeder->gauges, ids[i]);
-		list->elems[i].offset =
-			positions[i] == FEED_NO_POSITION ? RD_KAFKA_OFFSET_BEGINNING : positions[i];
 	}
 
 done:
 	free(ids);
 	free(positions);
 	return status;
+}
+
+/*
+ * The offset to read a partition from.  That is its mark's, so that feeder_read sees whether this is
+ * the topic that was read, as long as the mark is still there and reading on from it leads to
+ * the stored position; otherwise the broker says what is wrong with that.
+ */
+static int64_t
+feeder_first_offset(const Partition *partition, const ConsumerRange *range)
+{
+	if (partition->stored == FEED_NO_POSITION)
+		return RD_KAFKA_OFFSET_BEGINNING;
+	if (partition->mark.time == FEED_NO_TIME || range->start < 0 ||
+		range->start > partition->mark.offset || range->end < partition->stored)
+		return partition->stored;
+	return partition->mark.offset;
+}
+
+/* Where to begin, which becomes the offsets in list, and with --once where to stop.  RETRY when Kafka does not say. */
+static DaemonStatus
+feeder_find_offsets(Feeder *feeder, rd_kafka_topic_partition_list_t *list)
+{
+	ConsumerRange *ranges = calloc((size_t) list->cnt + 1, sizeof(*ranges));
+	DaemonStatus   status;
+
+	if (ranges == NULL)
+		return DAEMON_FATAL;
+	status = consumer_query_ranges(feeder->consumer, list, QUERY_TIMEOUT_MS, ranges);
+	for (int i = 0; i < list->cnt; i++)
+	{
+		Partition *partition = partitions_find(&feeder->partitions, list->elems[i].partition);
+
+		list->elems[i].offset = feeder_first_offset(partition, &ranges[i]);
+		if (feeder->config->once)
+			partition->end = ranges[i].end;
+	}
+	free(ranges);
+	/* a partition without a leader must not keep the others from being read */
+	return feeder->config->once ? status : DAEMON_OK;
 }
 
 /* The loss of a position was accepted: without a stored one, a partition is read from its oldest record. */
@@ -98,8 +118,8 @@ feeder_assign(Feeder *feeder)
 	status = feeder_find_positions(feeder, list);
 	if (status == DAEMON_RETRY)
 		feeder_store_failed(feeder);
-	if (status == DAEMON_OK && feeder->config->once)
-		status = feeder_find_ends(feeder);
+	if (status == DAEMON_OK)
+		status = feeder_find_offsets(feeder, list);
 	if (status == DAEMON_OK && !dead_letters_assign(feeder->letters, &feeder->partitions))
 		status = DAEMON_FATAL;
 	if (status == DAEMON_OK)

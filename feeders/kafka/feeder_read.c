@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "daemon/clock.h"
+#include "feed/time.h"
 #include "feeder_internal.h"
 
 void
@@ -52,18 +53,25 @@ feeder_shard(Feeder *feeder, Partition *partition)
 	return partition->shard;
 }
 
-static DaemonStatus
-feeder_take(Feeder *feeder, Partition *partition, const rd_kafka_message_t *message, int64_t now)
+static int64_t
+feeder_time(const rd_kafka_message_t *message)
 {
 	rd_kafka_timestamp_type_t type;
 	int64_t					  time = rd_kafka_message_timestamp(message, &type);
-	FeedRecord				  record = {.position = message->offset,
-										.time = time >= 0 ? time : FEED_NO_TIME,
-										.key = message->key,
-										.key_length = message->key_len,
-										.payload = message->payload,
-										.payload_length = message->len};
-	int						  rejected = feed_batch_rejected_count(feeder->filling);
+
+	return time >= 0 ? time : FEED_NO_TIME;
+}
+
+static DaemonStatus
+feeder_take(Feeder *feeder, Partition *partition, const rd_kafka_message_t *message, int64_t now)
+{
+	FeedRecord record = {.position = message->offset,
+						 .time = feeder_time(message),
+						 .key = message->key,
+						 .key_length = message->key_len,
+						 .payload = message->payload,
+						 .payload_length = message->len};
+	int		   rejected = feed_batch_rejected_count(feeder->filling);
 
 	record.shard = feeder_shard(feeder, partition);
 	if (record.shard == PARTITION_NO_SHARD || !feed_batch_take(feeder->filling, &record, now) ||
@@ -103,16 +111,56 @@ feeder_reach_end(Feeder *feeder, Partition *partition, int64_t offset)
 	return DAEMON_OK;
 }
 
-/* Where there was a position, records are missing: accepted by --on-lost-position=oldest. */
-static void
-feeder_lose_position(Feeder *feeder, const Partition *partition, const rd_kafka_message_t *message)
+/*
+ * A partition can't be read on from its stored position: records are missing, or offsets mean others than they
+ * did.  Whether that is accepted was said by --on-lost-position.
+ */
+static DaemonStatus
+feeder_lose_position(Feeder *feeder, const Partition *partition, const char *why)
 {
-	log_warning(feeder->log,
-				"stored position is not in the topic any more, going on with the oldest record",
-				LOG_INTEGER("partition", partition->id), LOG_INTEGER("position", partition->tip),
-				LOG_TEXT("error", rd_kafka_message_errstr(message)));
-	feeder->lost = partition->id;
-	feeder_drop(feeder, "position lost");
+	if (feeder->config->on_lost_position == CONFIG_LOST_OLDEST)
+	{
+		log_warning(feeder->log,
+					"stored position is not in the topic any more, going on with the oldest record",
+					LOG_INTEGER("partition", partition->id),
+					LOG_INTEGER("position", partition->tip), LOG_TEXT("error", why));
+		feeder->lost = partition->id;
+		feeder_drop(feeder, "position lost");
+		return DAEMON_OK;
+	}
+	log_error(
+		feeder->log, "stored position is not in the topic any more",
+		LOG_TEXT("topic", feeder->config->topic), LOG_INTEGER("partition", partition->id),
+		LOG_INTEGER("position", partition->tip), LOG_TEXT("error", why),
+		LOG_TEXT("hint",
+				 "records were deleted before they were read, the topic was made anew, or these "
+				 "are the brokers of another cluster; to accept that and go on with the oldest "
+				 "record there is, start with --on-lost-position=oldest, or call "
+				 "topk_pipeline.reset_position"));
+	return DAEMON_FATAL;
+}
+
+/*
+ * A record before the next one: the mark, to see whether this is the topic that was read.  And
+ * librdkafka before 2.4 repeats records after some resumes (4636).
+ */
+static DaemonStatus
+feeder_look_back(Feeder *feeder, const Partition *partition, const rd_kafka_message_t *message)
+{
+	int64_t time = feeder_time(message);
+	char	found[FEED_TIME_SIZE];
+	char	known[FEED_TIME_SIZE];
+	char	why[160];
+
+	if (partition->mark.time == FEED_NO_TIME || message->offset != partition->mark.offset ||
+		time == partition->mark.time)
+		return DAEMON_OK;
+	feed_time_format(time, found);
+	feed_time_format(partition->mark.time, known);
+	snprintf(why, sizeof(why),
+			 "the record at offset %lld is of %s, the one that was read there of %s",
+			 (long long) message->offset, found, known);
+	return feeder_lose_position(feeder, partition, why);
 }
 
 static DaemonStatus
@@ -122,18 +170,14 @@ feeder_message(Feeder *feeder, const rd_kafka_message_t *message, int64_t now)
 
 	if (message->err == RD_KAFKA_RESP_ERR__PARTITION_EOF)
 		return partition != NULL ? feeder_reach_end(feeder, partition, message->offset) : DAEMON_OK;
-	if (partition != NULL && consumer_position_lost(message) &&
-		feeder->config->on_lost_position == CONFIG_LOST_OLDEST)
-	{
-		feeder_lose_position(feeder, partition, message);
-		return DAEMON_OK;
-	}
-	if (message->err != RD_KAFKA_RESP_ERR_NO_ERROR)
+	if (message->err != RD_KAFKA_RESP_ERR_NO_ERROR && !consumer_position_lost(message))
 		return consumer_error(feeder->consumer, message);
 	if (partition == NULL)
 		return DAEMON_OK; /* read ahead of a partition that was taken from us */
+	if (message->err != RD_KAFKA_RESP_ERR_NO_ERROR)
+		return feeder_lose_position(feeder, partition, rd_kafka_message_errstr(message));
 	if (message->offset < partition->next)
-		return DAEMON_OK; /* librdkafka before 2.4 repeats records after some resumes (4636) */
+		return feeder_look_back(feeder, partition, message);
 	if (partition->end != PARTITION_NO_END && message->offset >= partition->end - 1)
 	{
 		partition->drained = true;

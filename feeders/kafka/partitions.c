@@ -31,6 +31,7 @@ partitions_set(Partitions *partitions, const int32_t *ids, int count)
 		partitions->items[i] = (Partition) {.id = ids[i],
 											.stored = FEED_NO_POSITION,
 											.tip = FEED_NO_POSITION,
+											.mark.time = FEED_NO_TIME,
 											.shard = PARTITION_NO_SHARD,
 											.end = PARTITION_NO_END};
 	partitions->count = count;

@@ -28,6 +28,8 @@ typedef struct Property
  * as librdkafka looks only once a second whether a full queue has room again.  A session timeout at the
  * broker's usual minimum lets another member take over soon after one was killed: heartbeats have their
  * own thread, and a rebalance is cheap.
+ * A topic that was deleted is noticed before one of the same name is read: it is asked about sooner
+ * than a fetch is tried again.
  *
  * Dead letters go one in a request, as a broker that refuses one refuses its whole request, and are as large
  * as the broker takes them.
@@ -51,6 +53,7 @@ static const Property properties[] = {
 	{CONSUMER, "queued.max.messages.kbytes", "49152", NULL},
 	{CONSUMER, "fetch.max.bytes", "8388608", NULL},
 	{CONSUMER, "fetch.error.backoff.ms", "100", NULL},
+	{CONSUMER, "topic.metadata.refresh.fast.interval.ms", "50", NULL},
 	{PRODUCER, "acks", "all", "a dead letter must not be lost"},
 	{PRODUCER, "batch.num.messages", "1",
 	 "a dead letter that a broker refuses must not take others with it"},

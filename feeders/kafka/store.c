@@ -18,7 +18,8 @@
 
 static const PgStatement statement_positions = {
 	"positions",
-	"SELECT shard, \"position\" FROM topk_pipeline.positions($1::text, $2::text, $3::text[])"};
+	"SELECT shard, \"position\", last_position, (extract(epoch FROM last_time) * 1000)::bigint "
+	"FROM topk_pipeline.positions($1::text, $2::text, $3::text[])"};
 static const PgStatement statement_reset_position = {
 	"reset_position", "SELECT topk_pipeline.reset_position($1::text, $2::text, $3::text)"};
 /* In the order of the columns that store_letter reads. */
@@ -110,14 +111,25 @@ store_ask(Store *store, const PgStatement *statement, const int32_t *shards, int
 	return status;
 }
 
+/* A row of statement_positions. */
+static StorePosition
+store_position(const PGresult *result, int row)
+{
+	bool known = !PQgetisnull(result, row, 2) && !PQgetisnull(result, row, 3);
+
+	return (StorePosition) {.next = pg_get_bigint(result, row, 1),
+							.mark = {.offset = pg_get_bigint(result, row, 2),
+									 .time = known ? pg_get_bigint(result, row, 3) : FEED_NO_TIME}};
+}
+
 DaemonStatus
-store_positions(Store *store, const int32_t *shards, int count, int64_t *positions)
+store_positions(Store *store, const int32_t *shards, int count, StorePosition *positions)
 {
 	PGresult	*result = NULL;
 	DaemonStatus status = store_ask(store, &statement_positions, shards, count, &result);
 
 	for (int i = 0; i < count; i++)
-		positions[i] = FEED_NO_POSITION;
+		positions[i] = (StorePosition) {.next = FEED_NO_POSITION, .mark.time = FEED_NO_TIME};
 	for (int row = 0; status == DAEMON_OK && row < PQntuples(result); row++)
 	{
 		int32_t shard = (int32_t) strtol(pg_get_text(result, row, 0), NULL, 10);
@@ -125,7 +137,7 @@ store_positions(Store *store, const int32_t *shards, int count, int64_t *positio
 		for (int i = 0; i < count; i++)
 		{
 			if (shards[i] == shard)
-				positions[i] = pg_get_bigint(result, row, 1);
+				positions[i] = store_position(result, row);
 		}
 	}
 	PQclear(result);
@@ -270,7 +282,7 @@ store_find_full(Store *store)
 
 /* How the stored positions of a batch's shards compare with the batch. */
 static StoreOutcome
-store_compare(const FeedBatch *batch, const int64_t *positions)
+store_compare(const FeedBatch *batch, const StorePosition *positions)
 {
 	const FeedShard *shards = feed_batch_shards(batch);
 	int				 count = feed_batch_shard_count(batch);
@@ -279,8 +291,8 @@ store_compare(const FeedBatch *batch, const int64_t *positions)
 
 	for (int i = 0; i < count; i++)
 	{
-		before = before && positions[i] == shards[i].from;
-		after = after && positions[i] == shards[i].to;
+		before = before && positions[i].next == shards[i].from;
+		after = after && positions[i].next == shards[i].to;
 	}
 	if (after)
 		return STORE_COMMITTED;
@@ -290,11 +302,11 @@ store_compare(const FeedBatch *batch, const int64_t *positions)
 StoreOutcome
 store_resolve(Store *store, const FeedBatch *batch)
 {
-	int			 count = feed_batch_shard_count(batch);
-	int32_t		*shards = calloc((size_t) count + 1, sizeof(*shards));
-	int64_t		*positions = calloc((size_t) count + 1, sizeof(*positions));
-	StoreOutcome outcome = STORE_FAILED;
-	DaemonStatus status = DAEMON_FATAL;
+	int			   count = feed_batch_shard_count(batch);
+	int32_t		  *shards = calloc((size_t) count + 1, sizeof(*shards));
+	StorePosition *positions = calloc((size_t) count + 1, sizeof(*positions));
+	StoreOutcome   outcome = STORE_FAILED;
+	DaemonStatus   status = DAEMON_FATAL;
 
 	if (shards != NULL && positions != NULL)
 	{

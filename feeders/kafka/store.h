@@ -14,6 +14,7 @@
 #include "daemon/pg.h"
 #include "feed/batch.h"
 #include "feed/ingest.h"
+#include "partitions.h"
 
 typedef struct Store
 {
@@ -47,12 +48,16 @@ extern DaemonStatus store_connect(Store *store);
 /* FATAL, logged with a hint, when there is no such pipeline. */
 extern DaemonStatus store_settings(Store *store, FeedSettings *settings);
 
-/*
- * The stored positions of count shards, named by numbers: positions[i] of
- * shards[i], or FEED_NO_POSITION.
- */
+/* What is stored of a shard. */
+typedef struct StorePosition
+{
+	int64_t		  next; /* or FEED_NO_POSITION */
+	PartitionMark mark;
+} StorePosition;
+
+/* The stored positions of count shards, named by numbers: positions[i] of shards[i]. */
 extern DaemonStatus store_positions(Store *store, const int32_t *shards, int count,
-									int64_t *positions);
+									StorePosition *positions);
 
 /* Forget the stored position of a shard. */
 extern DaemonStatus store_reset_position(Store *store, int32_t shard);

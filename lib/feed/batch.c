@@ -150,6 +150,8 @@ feed_batch_shard(FeedBatch *batch, const char *name, int64_t from)
 	snprintf(shards->name, sizeof(shards->name), "%s", name);
 	shards->from = from;
 	shards->to = from;
+	shards->last = FEED_NO_POSITION;
+	shards->last_time = FEED_NO_TIME;
 	return batch->shard_count++;
 }
 
@@ -420,7 +422,11 @@ batch_pass(FeedBatch *batch, const FeedRecord *record)
 
 	batch->records++;
 	if (shard->from != FEED_POSITION_NOT_KEPT)
+	{
 		shard->to = record->position + 1;
+		shard->last = record->position;
+		shard->last_time = record->time;
+	}
 	return true;
 }
 

@@ -53,6 +53,10 @@ typedef struct FeedShard
 	char	name[128];
 	int64_t from; /* stored position that the batch builds on, or one of the two above */
 	int64_t to;	  /* the next position to read */
+
+	/* The last record in the batch, by which a source is recognised later; FEED_NO_POSITION: there is none. */
+	int64_t last;
+	int64_t last_time; /* Unix milliseconds, or FEED_NO_TIME */
 } FeedShard;
 
 /* What was counted for one (key, bucket). */

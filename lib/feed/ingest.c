@@ -35,7 +35,9 @@ typedef enum IngestArray
 	INGEST_REJECTED_ID_TIMES,
 	INGEST_REJECTED_HEADER_RECORDS,
 	INGEST_REJECTED_HEADER_NAMES,
-	INGEST_REJECTED_HEADER_VALUES
+	INGEST_REJECTED_HEADER_VALUES,
+	INGEST_LAST_POSITIONS,
+	INGEST_LAST_TIMES
 } IngestArray;
 
 /* The functions that an array is a parameter of. */
@@ -72,7 +74,18 @@ static const struct
 	[INGEST_REJECTED_HEADER_RECORDS] = {PGARRAY_BIGINT, OF_BOTH},
 	[INGEST_REJECTED_HEADER_NAMES] = {PGARRAY_BYTEA, OF_BOTH},
 	[INGEST_REJECTED_HEADER_VALUES] = {PGARRAY_BYTEA, OF_BOTH},
+	[INGEST_LAST_POSITIONS] = {PGARRAY_BIGINT, OF_BOTH},
+	[INGEST_LAST_TIMES] = {PGARRAY_TIMESTAMPTZ, OF_BOTH},
 };
+
+static void
+ingest_add_position(PgArray *array, int64_t position)
+{
+	if (position == FEED_NO_POSITION)
+		pgarray_append(array, NULL, 0);
+	else
+		pgarray_append_bigint(array, position);
+}
 
 static void
 ingest_add_shards(FeedIngest *ingest, const FeedBatch *batch)
@@ -84,11 +97,10 @@ ingest_add_shards(FeedIngest *ingest, const FeedBatch *batch)
 		if (shard->from == FEED_POSITION_NOT_KEPT)
 			continue;
 		pgarray_append_text(&ingest->arrays[INGEST_SHARDS], shard->name);
-		if (shard->from == FEED_NO_POSITION)
-			pgarray_append(&ingest->arrays[INGEST_FROM_POSITIONS], NULL, 0);
-		else
-			pgarray_append_bigint(&ingest->arrays[INGEST_FROM_POSITIONS], shard->from);
-		pgarray_append_bigint(&ingest->arrays[INGEST_TO_POSITIONS], shard->to);
+		ingest_add_position(&ingest->arrays[INGEST_FROM_POSITIONS], shard->from);
+		ingest_add_position(&ingest->arrays[INGEST_TO_POSITIONS], shard->to);
+		ingest_add_position(&ingest->arrays[INGEST_LAST_POSITIONS], shard->last);
+		pgarray_append_time(&ingest->arrays[INGEST_LAST_TIMES], shard->last_time);
 	}
 }
 

@@ -45,21 +45,88 @@ def test_feeders_of_two_groups_count_nothing_twice(feed):
     assert all(feeder.process.running() for feeder in feeders)
 
 
-def test_a_topic_made_anew(feed, kafka):
+@pytest.fixture
+def deleted(feed, kafka):
+    """Deletes the topic, and returns when it is gone."""
+    def delete():
+        kafka.delete_topic(feed.topic)
+        wait_until(lambda: feed.topic not in kafka.admin.list_topics(timeout=10).topics)
+    return delete
+
+
+@pytest.fixture
+def made_anew(feed, kafka, deleted):
+    """Counts 100 records, deletes the topic and makes it anew, with fewer or more records in each partition."""
+    def make(records):
+        feed.send_events(100)
+        assert feed.start("--once", ready=None).wait(30) == 0
+        deleted()
+        kafka.create_topic(feed.topic, partitions=4)
+        feed.send_events(records)
+    return make
+
+
+def test_a_topic_made_anew_while_it_is_read(feed, kafka, deleted):
+    """What was counted of the old one stays; nothing of the new one is passed over."""
+    feeder = feed.start()
     feed.send_events(100)
-    assert feed.start("--once", ready=None).wait(30) == 0
-    kafka.delete_topic(feed.topic)
-    wait_until(lambda: feed.topic not in kafka.admin.list_topics(timeout=10).topics)
+    feed.check_exact()
+    deleted()
+    time.sleep(1)
     kafka.create_topic(feed.topic, partitions=4)
-    feed.send_events(40)
-    feeder = feed.start(ready=None)
-    assert feeder.wait(60) == 1
+    feed.send_events(400)
+    assert feeder.wait(30) == 1
     assert "the topic was made anew" in feeder.log()
+    assert feed.position() == 100
+
+    feed.start("--on-lost-position", "oldest")
+    wait_until(lambda: feed.counted() == feed.sent)
+    assert feed.position() == 400
+
+
+def test_a_topic_deleted_while_it_is_read(feed, kafka, deleted):
+    feeder = feed.start()
+    feed.send_events(100)
+    feed.check_exact()
+    deleted()
+    feeder.wait_for("topic was deleted while it was read")
+    feeder.wait_for("topic does not exist, waiting for it")
+    assert feeder.terminate() == 0
+    kafka.create_topic(feed.topic)  # it is deleted after each test
+
+
+@pytest.mark.parametrize("records, words", [(40, "Offset out of range"), (200, "the record at offset 24 is of ")])
+def test_a_topic_made_anew(feed, made_anew, records, words):
+    """Also when it is longer than the old one, so that the stored positions are in it."""
+    made_anew(records)
+    feeder = feed.start(ready=None)
+    wait_until(lambda: not feeder.process.running(), 15) if 0 else time.sleep(8); print(feeder.log()); assert feeder.wait(1) == 1
+    assert "the topic was made anew" in feeder.log() and words in feeder.log()
+    assert feed.position() == 100
 
     feed.database.query("DELETE FROM topk_pipeline.source_position WHERE source = %s", feed.topic)
     feed.start()
     wait_until(lambda: feed.counted() == feed.sent)
-    assert feed.position() == 40
+    assert feed.position() == records
+
+
+def test_a_longer_topic_made_anew_is_accepted_if_told_so(feed, made_anew):
+    made_anew(200)
+    feeder = feed.start("--on-lost-position", "oldest")
+    wait_until(lambda: feed.counted() == feed.sent)
+    assert feed.position() == 200
+    for partition in range(4):
+        assert f"going on with the oldest record\" partition={partition}" in feeder.log()
+
+
+def test_a_position_whose_last_record_has_expired(feed):
+    """Nobody can tell whether the topic is the same, and it most likely is."""
+    feed.send_events(100)
+    assert feed.start("--once", ready=None).wait(30) == 0
+    feed.delete_records({partition: -1 for partition in range(4)})
+    feed.start()
+    feed.send_events(100)
+    feed.check_exact()
 
 
 @pytest.fixture
@@ -135,3 +202,4 @@ def test_a_row_that_was_deleted_can_be_written_again(sync):  # noqa: F811
     sync.database.query("SELECT topk_pipeline.mirror_take_over(%s, 'global', %s, 0)", PIPELINE, TODAY)
     sync.once()
     assert sync.counts() == {"a": 1}
+

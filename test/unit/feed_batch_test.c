@@ -155,7 +155,8 @@ test_ingest(FeedBatch *batch)
 	FeedIngest ingest = {0};
 	int		   a = feed_batch_shard(batch, "0", FEED_NO_POSITION);
 	int		   b = feed_batch_shard(batch, "1", 7);
-	int		   expected[] = {2, 2, 2, 3, 3, 3, 3, 1, 1, 1, 1, 1, 1, 1, 0, 0, 0};
+	int		   expected[] = {2, 2, 2, 3, 3, 3, 3, 1, 1, 1, 1, 1, 1, 1, 0, 0, 0, 2, 2};
+	FeedShard  last;
 	bool	   all = true;
 
 	take(batch, a, 0, NOW, "{\"e\":\"x\",\"t\":\"k1\"}");
@@ -176,11 +177,19 @@ test_ingest(FeedBatch *batch)
 	ok(memcmp(ingest.values[8] + 8, "\1\2\3\4", 4) == 0,
 	   "summaries have the type that the server named");
 	ok(ingest.values[3][7] == 1 && ingest.values[4][7] == 0, "no stored position is a NULL");
+	last = feed_batch_shards(batch)[b];
+	ok(last.last == 8 && last.last_time == NOW && ingest.values[19][7] == 0 &&
+		   ingest.values[20][7] == 0,
+	   "the last record of a shard goes along, with its time, even if it was rejected");
 
 	feed_batch_reset(batch);
 	ok(feed_ingest_prepare(&ingest, "p", "topic", batch) && elements(&ingest, 2) == 0 &&
 		   ingest.lengths[2] == 12,
 	   "an empty batch is empty arrays");
+	feed_batch_advance(batch, feed_batch_shard(batch, "0", 5), 9);
+	ok(feed_ingest_prepare(&ingest, "p", "topic", batch) && ingest.values[4][7] == 0 &&
+		   ingest.values[19][7] == 1 && ingest.values[20][7] == 1,
+	   "where there was no record, there is no last one");
 	feed_ingest_free(&ingest);
 }
 
@@ -298,7 +307,7 @@ test_ingest_records(FeedBatch *batch)
 	FeedIngest ingest = {0};
 	int		   kept = feed_batch_shard(batch, "0", 7);
 	int		   not_kept = feed_batch_shard(batch, "s", FEED_POSITION_NOT_KEPT);
-	int		   expected[] = {1, 1, 1, 3, 3, 3, 3, 3, 3, 2, 2, 2, 2, 2, 2, 2, 2, 2, 2, 2, 2};
+	int		   expected[] = {1, 1, 1, 3, 3, 3, 3, 3, 3, 2, 2, 2, 2, 2, 2, 2, 2, 2, 2, 2, 2, 1, 1};
 	bool	   all = true;
 
 	take(batch, kept, 7, NOW, "{\"e\":\"x\",\"t\":\"k1\"}");
