@@ -15,6 +15,8 @@
 
 #include "daemon/clock.h"
 
+#define SQLSTATE_READ_ONLY "25006"
+
 static const PgStatement extension_version = {
 	"extension_version", "SELECT extversion FROM pg_catalog.pg_extension WHERE extname = $1::name"};
 
@@ -101,7 +103,9 @@ hand_over_result(PgSession *session, PGresult **result)
 	if (status != PGRES_TUPLES_OK && status != PGRES_COMMAND_OK)
 		answer = own != NULL ? pg_fail_result(session, own)
 							 : pg_fail_retry(session, "the connection was lost");
-	if (!pg_session_connected(session))
+	/* a standby stays one: after a failover the same name soon leads to the new primary */
+	if (!pg_session_connected(session) ||
+		strcmp(session->problem.sqlstate, SQLSTATE_READ_ONLY) == 0)
 		pg_session_disconnect(session);
 	if (answer == DAEMON_OK && result != NULL)
 		*result = own;
