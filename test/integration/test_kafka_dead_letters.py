@@ -1,5 +1,6 @@
 """topk-kafka-feeder --dlq-topic: rejected records get to the dead-letter topic, each at least once, whatever happens."""
 
+import random
 import re
 import time
 from collections import Counter
@@ -161,17 +162,25 @@ def test_kill_9_at_random_moments(feed, dead_letters):
     arguments = ["--batch-records", "50", "--batch-ms", "0", *feed.options]
     feeders = {member: feed.start_static(*arguments, member=member, ready=None) for member in "ab"}
     expected = set()
+    amid_work = 0
     for number in range(KILLS):
         member = "ab"[number % 2]
+        if number % 4 > 0:
+            feeders[member].wait_for("partitions assigned")
         before = feed.position()
         expected |= send_bad(feed, range(1000 * number, 1000 * number + 1000))
         if number % 4 > 0:
             wait_until(lambda before=before: feed.position() > before)
+            time.sleep(random.uniform(0, 0.05))
         feeders[member].kill()
+        amid_work += before < feed.position() < 2000 * (number + 1)
         feeders[member] = feed.start_static(*arguments, member=member, ready=None)
+    assert amid_work >= KILLS // 4, "the kills came too late to mean anything"
     feed.await_position(2000 * KILLS)
     await_values(dead_letters, expected)
     assert feed.counted() == {"good": 1000 * KILLS}
+    twice = sum(count > 1 for count in dead_letters.values().values())
+    print(f"{KILLS} kill -9, {amid_work} of them amid work, {1000 * KILLS:,} bad records: all in the dead-letter topic, {twice:,} of them more than once")
 
 
 def test_partitions_move_between_feeders(feed, dead_letters):

@@ -113,6 +113,43 @@ def test_a_record_in_the_quiet_is_visible_at_once(feed):
     assert sorted(delays)[15] < 0.1, delays
 
 
+def test_records_are_read_while_a_batch_is_committed(feed):
+    """What comes meanwhile is the next batch: one, not one for each time something was read."""
+    feeder = feed.start("--metrics-addr", "127.0.0.1:0", "--batch-ms", "0")
+    feed.send_events(1)
+    feed.check_exact()
+    with psycopg.connect(feed.database.dsn) as other:
+        other.execute("LOCK TABLE topk_pipeline.source_position")
+        feed.send_events(1)
+        wait_until(lambda: feed.database.query("SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock'") == [(1,)])
+        feed.send_events(20_000)
+        wait_until(lambda: lag(feeder) == 20_001, what="the lag behind a lock")
+        time.sleep(0.5)  # what has been fetched is still to be parsed
+    feed.check_exact()
+    wait_until(lambda: metric(feeder, "topk_feeder_records_counted_total") == 20_002)
+    assert metric(feeder, "topk_feeder_batches_total") <= 4
+
+
+def test_batches_keep_their_limits(feed):
+    feeder = feed.start("--metrics-addr", "127.0.0.1:0", "--batch-records", "1000", "--batch-ms", "60s")
+    feed.send_events(1)  # at once; from now on only full ones
+    feed.check_exact()
+    feed.send_events(20_500)
+    feed.await_position(20_001)
+    assert feed.position() == 20_001
+    assert feeder.terminate() == 0  # commits the rest
+    feed.check_exact()
+
+    feeder = feed.start("--metrics-addr", "127.0.0.1:0", "--batch-ms", "500ms")
+    started = time.monotonic()
+    for _ in range(40):
+        feed.send_events(5)
+        time.sleep(0.05)
+    feed.check_exact()
+    wait_until(lambda: metric(feeder, "topk_feeder_records_counted_total") == 200)
+    assert metric(feeder, "topk_feeder_batches_total") <= (time.monotonic() - started) / 0.5 + 1
+
+
 # ---- exactly once, whatever happens ----
 
 def test_kill_9_at_random_moments(feed):

@@ -55,6 +55,10 @@ def check_once(feed):
     assert duplicates(feed) == feed.deliveries - sum(feed.sent.values())
 
 
+def tell(feed, faults):
+    feed.tell(f"{faults}, {duplicates(feed):,} copies passed over")
+
+
 def test_a_producer_that_sends_twice_is_counted_once(feed):
     feeder = feed.start(*BY_ID, "--metrics-addr", "127.0.0.1:0")
     send_twice(feed, 3000)
@@ -99,16 +103,19 @@ def test_kill_9_amid_records_that_come_twice(feed):
         feeders[member] = feed.start_static(*arguments, member=member, ready=None)
     assert amid_work >= KILLS // 4, "the kills came too late to mean anything"
     check_once(feed)
+    tell(feed, f"{KILLS} kill -9, {amid_work} of them amid work")
 
 
 def test_the_connection_is_cut_amid_records_that_come_twice(feed, postgres):
     proxy = CuttingProxy(postgres.port, requests=(3000, 60_000), answers=(1500, 2500))
     dsn = feed.database.dsn.replace(f"port={postgres.port}", f"port={proxy.port}")
-    feed.start(*BY_ID, "--batch-records", "100", "--batch-ms", "0", TOPK_DSN=dsn, ready=None)
+    feeder = feed.start(*BY_ID, "--batch-records", "100", "--batch-ms", "0", TOPK_DSN=dsn, ready=None)
     while proxy.cuts < CUTS:
         send_twice(feed, 6000)
         check_once(feed)
     proxy.close()
+    resolved = feeder.log().count("batch was committed, though its answer was lost")
+    tell(feed, f"{proxy.cuts} connections cut, {resolved} of them between a commit and its answer")
 
 
 BAD_IDS = [
