@@ -31,6 +31,7 @@ ZOMBIES = edition(1, 50)
 RESTARTS = edition(1, 34)  # of PostgreSQL, in each of three ways
 CUTS = edition(10, 1000)
 BLACKHOLES = edition(1, 20)
+OUTAGE = edition(8, 60)  # seconds
 KEYED_RECORDS, KEYS = edition((30_000, 3_000), (1_000_000, 1_000_000))
 
 
@@ -237,6 +238,22 @@ def test_records_of_transactions(feed, kafka):
     assert feed.counted() == feed.sent
 
 
+def test_an_open_transaction_holds_up_its_partition(feed, kafka):
+    producer = Producer({"bootstrap.servers": kafka.brokers, "transactional.id": feed.topic, "log_level": 0})
+    producer.init_transactions(30)
+    producer.begin_transaction()
+    producer.produce(feed.topic, event("aborted"), partition=0)
+    assert producer.flush(30) == 0
+    feed.send_events(40)
+    feeder = feed.start("--metrics-addr", "127.0.0.1:0")
+    feed.await_position(30)
+    wait_until(lambda: lag(feeder) == 11, what="the lag of its partition")
+    assert feed.position() == 30
+    producer.abort_transaction(30)
+    wait_until(lambda: feed.counted() == feed.sent, what="the end")
+    wait_until(lambda: lag(feeder) == 0, what="no lag")
+
+
 @contextmanager
 def stopped(daemon):
     os.kill(daemon.pid, 19)
@@ -275,6 +292,21 @@ def test_partitions_move_while_postgresql_is_away(feed, postgres):
     feed.send_events(4000)
     feed.check_exact()
     assert stays.process.running()
+
+
+def test_an_outage_of_postgresql_that_is_longer_than_kafka_has_patience(feed, postgres):
+    """With batches that are full, nothing is read for longer than max.poll.interval.ms; the feeder stays in the group."""
+    feeder = feed.start("--batch-records", "200", "--batch-ms", "0", "-X", "max.poll.interval.ms=6000")
+    feed.send_events(20_000)
+    feed.await_position(1)
+    postgres.stop("fast")
+    feed.send_events(20_000)
+    time.sleep(OUTAGE)
+    postgres.start()
+    feed.check_exact()
+    assert "partitions revoked" not in feeder.log()
+    assert feeder.log().count("partitions assigned") == 1
+    assert feeder.process.running()
 
 
 def test_the_connection_is_cut_at_any_byte_of_a_commit(feed, postgres):
