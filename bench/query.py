@@ -1,22 +1,25 @@
 #!/usr/bin/env python3
 """topk-query over DynamoDB Local.
 
-    bench/query.py [latency] [hot] [many]
+    bench/query.py [latency] [hot] [many] [--other PROGRAM]
 
-latency   GetWindow of 7 days, one call after the other, in turn of 200 keys: with the cache off, with the default one and a
-          single key, and beside both the least that any client can do, the Query itself over a kept-alive connection
+latency   GetWindow of 7 days, one call after the other: fresh reads of 200 keys in turn, and one key as clients ask for it; beside
+          them the least that any server can do, the requests to DynamoDB over a kept-alive connection
 hot       one key, 64 connections, 10 seconds: answers a second of the program's own CPU time, and its memory before and after
 many      30 days of 200 entities: GetWindowMany beside its slowest BatchGetItem
+
+With --other, latency and hot are measured of another server of murmur.v1.QueryService, too, in turns with ours, on the same rows: it is
+started with DDB_ENDPOINT, DDB_TABLE, AWS_REGION, AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY and GRPC_ADDR in its environment.
 
 Needs h2load (Debian: nghttp2-client).
 """
 
+import argparse
 import http.client
 import json
 import os
 import random
 import re
-import socket
 import statistics
 import struct
 import subprocess
@@ -27,7 +30,9 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[1]
 sys.path[:0] = [str(ROOT), str(ROOT / "bench")]
 
-from demo.servers.process import free_port, memory  # noqa: E402
+import grpc  # noqa: E402
+
+from demo.servers.process import free_port, listening, memory  # noqa: E402
 from demo.stack import Stack, exit_on_signals  # noqa: E402
 
 TODAY = int(time.time()) // 86400
@@ -35,9 +40,8 @@ KEYS = 200
 DAYS = 30
 WEEK = 7 * 86400
 METHOD = "/murmur.v1.QueryService/"
-QUERY_HEADERS = {"Content-Type": "application/x-amz-json-1.0", "X-Amz-Target": "DynamoDB_20120810.Query", "X-Amz-Date": "20260101T000000Z",
-                 "Authorization": "AWS4-HMAC-SHA256 Credential=local/20260101/us-east-1/dynamodb/aws4_request, "
-                                  "SignedHeaders=host;x-amz-date, Signature=0"}
+CALLS = 1000
+ROUNDS = 7
 
 
 def fill(dynamodb, table):
@@ -64,26 +68,23 @@ class Connection:
     def __init__(self, port, path, headers):
         self.path, self.headers = path, headers
         self.connection = http.client.HTTPConnection("127.0.0.1", port)
-        self.connection.connect()
-        self.connection.sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
 
     def ask(self, message):
-        """The seconds that it took."""
-        body = json.dumps(message)
-        started = time.perf_counter()
-        self.connection.request("POST", self.path, body, self.headers)
+        self.connection.request("POST", self.path, json.dumps(message), self.headers)
         response = self.connection.getresponse()
         answer = response.read()
-        seconds = time.perf_counter() - started
         if response.status != 200:
             sys.exit(f"status {response.status}: {answer[:200]}")
-        return seconds
 
 
 class Service:
-    def __init__(self, stack, table, *arguments):
+    """topk-query, or another program that takes the same environment."""
+
+    def __init__(self, stack, table, *arguments, program="topk-query"):
+        self.name = Path(program).name
         self.port = free_port()
-        self.daemon = stack.daemon("topk-query", ["--listen", f"127.0.0.1:{self.port}", "--ddb-table", table, *arguments], ready="msg=started")
+        self.daemon = stack.daemon(program, arguments, {"GRPC_ADDR": f"127.0.0.1:{self.port}", "DDB_TABLE": table})
+        self.daemon.process.wait_until(lambda: listening(self.port))
 
     def connection(self, name):
         return Connection(self.port, METHOD + name, {"Content-Type": "application/json"})
@@ -96,29 +97,77 @@ class Service:
         return memory(self.daemon.pid) // 1024
 
 
-def report(name, seconds):
+def servers(stack, table, other):
+    return [Service(stack, table)] + ([Service(stack, table, program=str(Path(other).resolve()))] if other else [])
+
+
+# ---- latency ----
+
+def by_grpc(server):
+    call = grpc.insecure_channel(f"127.0.0.1:{server.port}").unary_unary(METHOD + "GetWindow")
+    return lambda key, fresh: call(window_request(key, fresh), timeout=10)
+
+
+def by_connect(server):
+    connection = server.connection("GetWindow")
+    return lambda key, fresh: connection.ask({"entity": f"key-{key}", "durationSeconds": WEEK, "freshRead": fresh})
+
+
+def by_dynamodb(stack, operation, make):
+    """The request itself, signed with nothing: DynamoDB Local does not look."""
+    connection = Connection(stack.dynamodb().port, "/", {
+        "Content-Type": "application/x-amz-json-1.0", "X-Amz-Target": f"DynamoDB_20120810.{operation}", "X-Amz-Date": "20260101T000000Z",
+        "Authorization": "AWS4-HMAC-SHA256 Credential=local/20260101/us-east-1/dynamodb/aws4_request, "
+                         "SignedHeaders=host;x-amz-date, Signature=0"})
+    return lambda key: connection.ask(make({"S": f"key-{key}"}))
+
+
+def window_request(key, fresh=False):
+    """A GetWindowRequest of 7 days in protobuf."""
+    entity = f"key-{key}".encode()
+    return b"\x0a" + bytes([len(entity)]) + entity + b"\x10\x80\xf5\x24" + (b"\x18\x01" if fresh else b"")
+
+
+def run(ask):
+    """p50 and p99 of calls one after the other, in milliseconds."""
+    seconds = []
+    for call in range(CALLS):
+        started = time.perf_counter()
+        ask(call % KEYS)
+        seconds.append(time.perf_counter() - started)
     cuts = statistics.quantiles(seconds, n=100)
-    print(f"{name:44} {len(seconds):6,} calls   p50 {cuts[49] * 1000:6.2f} ms   p99 {cuts[98] * 1000:6.2f} ms", flush=True)
+    return cuts[49] * 1000, cuts[98] * 1000
 
 
-def latency(stack, table):
-    calls = 2000
-    query = Connection(stack.dynamodb().port, "/", QUERY_HEADERS)
-    plain = Service(stack, table, "--cache-ttl", "0").connection("GetWindow")
-    cached = Service(stack, table)
-
-    def bare(key):
+def latency(stack, table, other):
+    def query(key):
         return {"TableName": table, "KeyConditionExpression": "pk = :key AND sk BETWEEN :first AND :last",
-                "ExpressionAttributeValues": {":key": {"S": f"key-{key}"}, ":first": {"N": str(TODAY - 6)}, ":last": {"N": str(TODAY)}}}
+                "ExpressionAttributeValues": {":key": key, ":first": {"N": str(TODAY - 6)}, ":last": {"N": str(TODAY)}}}
 
-    for connection, message in ((query, bare), (plain, lambda key: {"entity": f"key-{key}", "durationSeconds": WEEK})):
-        for call in range(calls):  # Java gets warm
-            connection.ask(message(call % KEYS))
-    report("the Query itself", [query.ask(bare(call % KEYS)) for call in range(calls)])
-    report("GetWindow of 7 days, no cache", [plain.ask({"entity": f"key-{call % KEYS}", "durationSeconds": WEEK}) for call in range(calls)])
-    connection = cached.connection("GetWindow")
-    report("GetWindow of 7 days, one key, cached for 1 s", [connection.ask({"entity": "key-1", "durationSeconds": WEEK}) for call in range(calls)])
+    def batch(key):
+        return {"RequestItems": {table: {"Keys": [{"pk": key, "sk": {"N": str(TODAY - ago)}} for ago in range(7)]}}}
 
+    asks = {("DynamoDB Local", "Query itself"): by_dynamodb(stack, "Query", query),
+            ("DynamoDB Local", "BatchGetItem itself"): by_dynamodb(stack, "BatchGetItem", batch)}
+    running = servers(stack, table, other)
+    for protocol, open_client in (("gRPC", by_grpc), ("Connect", by_connect)):
+        clients = [(server.name, open_client(server)) for server in running]
+        for name, client in clients:
+            asks[name, f"fresh, {protocol}"] = lambda key, client=client: client(key, True)
+        for name, client in clients:
+            asks[name, f"one key, {protocol}"] = lambda key, client=client: client(1, False)
+    for ask in asks.values():
+        run(ask)  # Java gets warm
+    figures = {name: [] for name in asks}
+    for _ in range(ROUNDS):
+        for name, ask in asks.items():
+            figures[name].append(run(ask))
+    for (server, question), rounds in figures.items():
+        medians = [statistics.median(column) for column in zip(*rounds)]
+        print(f"{server:16} {question:20} p50 {medians[0]:6.3f} ms   p99 {medians[1]:6.3f} ms   medians of {ROUNDS} x {CALLS:,} calls", flush=True)
+
+
+# ---- many clients ----
 
 def drive(service, folder, name, content_type, body, *options):
     """64 connections for 10 seconds, each with one request after the other."""
@@ -132,30 +181,30 @@ def drive(service, folder, name, content_type, body, *options):
     cpu = service.cpu_seconds() - cpu
     answers = int(re.search(r"(\d+) succeeded", output)[1])
     failed = int(re.search(r"(\d+) failed", output)[1])
-    print(f"{name:28} {answers / seconds:8,.0f} answers/s   {answers / cpu:8,.0f} a second of CPU   {failed} failed   "
+    print(f"{service.name:12} {name:26} {answers / seconds:8,.0f} answers/s   {answers / cpu:8,.0f} a second of CPU   {failed} failed   "
           f"memory {before:,} kB before, {service.memory():,} kB after", flush=True)
 
 
-def hot(stack, table):
-    service = Service(stack, table)
-    connection = service.connection("GetWindow")
-    for _ in range(100):
-        connection.ask({"entity": "key-1", "durationSeconds": WEEK})
-    message = b"\x0a\x05key-1\x10\x80\xf5\x24"  # entity, duration_seconds = 604800
+def hot(stack, table, other):
+    message = window_request(1)
     text = json.dumps({"entity": "key-1", "durationSeconds": WEEK}).encode()
-    for _ in range(2):
+    for service in servers(stack, table, other) * 2:
         drive(service, stack.folder, "Connect, JSON, HTTP/1.1", "application/json", text, "--h1")
         drive(service, stack.folder, "Connect, protobuf, HTTP/2", "application/proto", message)
         drive(service, stack.folder, "gRPC", "application/grpc", struct.pack(">BI", 0, len(message)) + message)
 
 
-def many(stack, table):
+def many(stack, table, _other):
     service = Service(stack, table, "--cache-ttl", "0", "--log-level", "debug", "--request-timeout", "20s")
     connection = service.connection("GetWindowMany")
     entities = [f"key-{key}" for key in range(KEYS)]
-    seconds = [connection.ask({"entities": entities, "durationSeconds": DAYS * 86400}) for _ in range(10)][5:]
-    slowest = [float(text) for text in re.findall(r"msg=read .*requests=60 .*slowest_seconds=(\S+)", service.daemon.log())][5:]
-    for whole, batch in zip(seconds, slowest):
+    seconds = []
+    for _ in range(10):
+        started = time.perf_counter()
+        connection.ask({"entities": entities, "durationSeconds": DAYS * 86400})
+        seconds.append(time.perf_counter() - started)
+    slowest = [float(text) for text in re.findall(r"msg=read .*requests=60 .*slowest_seconds=(\S+)", service.daemon.log())]
+    for whole, batch in list(zip(seconds, slowest))[5:]:
         print(f"30 days of 200 entities   {whole * 1000:7.1f} ms   slowest of 60 BatchGetItem {batch * 1000:7.1f} ms   ratio {whole / batch:.2f}",
               flush=True)
 
@@ -163,16 +212,20 @@ def many(stack, table):
 BENCHMARKS = {function.__name__: function for function in (latency, hot, many)}
 
 
-def main(names):
-    if not set(names) <= set(BENCHMARKS):
+def main():
+    parser = argparse.ArgumentParser(usage=__doc__, add_help=False)
+    parser.add_argument("names", nargs="*")
+    parser.add_argument("--other")
+    arguments = parser.parse_args()
+    if not set(arguments.names) <= set(BENCHMARKS):
         sys.exit(__doc__)
     exit_on_signals()
     with Stack() as stack:
         table = stack.dynamodb().create_table("bench")
         fill(stack.dynamodb(), table)
-        for name in names or BENCHMARKS:
-            BENCHMARKS[name](stack, table)
+        for name in arguments.names or BENCHMARKS:
+            BENCHMARKS[name](stack, table, arguments.other)
 
 
 if __name__ == "__main__":
-    main(sys.argv[1:])
+    main()

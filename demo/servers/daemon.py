@@ -16,8 +16,8 @@ class Daemon:
     """A running daemon: .log() is its log so far, .wait_for(pattern) waits for a line of it."""
 
     def __init__(self, program, arguments=(), env=None, folder="/tmp", ready=None, timeout=30):
-        """Start build/PROGRAM; with ready (a regular expression), return once its log has such a line."""
-        log = Path(folder) / f"{program}-{time.monotonic_ns()}.log"
+        """Start build/PROGRAM, or a program elsewhere by its whole path; with ready (a regular expression), return once its log has such a line."""
+        log = Path(folder) / f"{Path(program).name}-{time.monotonic_ns()}.log"
         log.touch()
         self.process = Process(program, [str(BUILD / program), *map(str, arguments)], log,
                                env={**os.environ, **(env or {})})
