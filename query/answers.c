@@ -90,7 +90,7 @@ finish_call(ReadRequest *request, ReadOutcome outcome)
 	if (outcome == READ_DONE)
 		answer_call(call);
 	else if (outcome == READ_AWAY)
-		rpc_fail(call->rpc, RPC_UNAVAILABLE, "the store can not be reached, try again");
+		rpc_fail(call->rpc, RPC_UNAVAILABLE, READS_AWAY);
 	else
 		rpc_fail(call->rpc, RPC_INTERNAL, "a stored summary can not be read");
 	end_call(call);
@@ -113,7 +113,7 @@ answers_begin(Reads *reads, RpcCall *rpc)
 
 	if (shape->window_seconds == 0)
 	{
-		rpc_fail(rpc, RPC_UNAVAILABLE, "the store has not been reached yet, try again");
+		rpc_fail(rpc, RPC_UNAVAILABLE, READS_AWAY);
 		return;
 	}
 	wrong = check_call(shape, rpc, &range, problem);

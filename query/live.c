@@ -125,6 +125,35 @@ finish_reading(ReadRequest *request, ReadOutcome outcome)
 			send_event(stream);
 }
 
+/* A topic that nobody follows any more goes with the next tick. */
+static void
+free_stream(void *context)
+{
+	Stream *stream = context;
+	Live   *live = stream->topic->live;
+
+	DL_DELETE(stream->topic->streams, stream);
+	metric_set(live->gauge, (double) --live->streams);
+	free(stream);
+}
+
+static void
+end_streams(Topic *topic)
+{
+	while (topic->streams != NULL)
+	{
+		Exchange *exchange = topic->streams->exchange;
+
+		exchange_on_closed(exchange, NULL, NULL);
+		free_stream(topic->streams);
+		exchange_end(exchange, NULL);
+	}
+}
+
+/*
+ * Before the store is reached the first time, the question is not known to be right.  If it turns out to be wrong
+ * its streams end: who asks again is told why.
+ */
 static void
 read_topic(Topic *topic)
 {
@@ -132,8 +161,13 @@ read_topic(Topic *topic)
 	char		 problem[QUESTION_PROBLEM];
 	Range		 range;
 
-	if (topic->reading || top_question_range(&topic->question, shape, &range, problem) != NULL)
+	if (topic->reading || shape->window_seconds == 0)
 		return;
+	if (top_question_range(&topic->question, shape, &range, problem) != NULL)
+	{
+		end_streams(topic);
+		return;
+	}
 	topic->reading = true;
 	topic->request = (ReadRequest) {.entities = &topic->entity,
 									.count = 1,
@@ -167,18 +201,6 @@ find_topic(Live *live, const TopQuestion *question)
 }
 
 /* ---- streams ---- */
-
-/* A topic that nobody follows any more goes with the next tick. */
-static void
-free_stream(void *context)
-{
-	Stream *stream = context;
-	Live   *live = stream->topic->live;
-
-	DL_DELETE(stream->topic->streams, stream);
-	metric_set(live->gauge, (double) --live->streams);
-	free(stream);
-}
 
 static const ExchangeHeader stream_headers[] = {{"content-type", "text/event-stream"},
 												{"cache-control", "no-store"},
@@ -217,14 +239,13 @@ live_follow(void *context, Exchange *exchange)
 	TopQuestion question;
 	Range		range;
 	char		problem[QUESTION_PROBLEM];
-	RpcCode		code;
 	const char *wrong =
-		top_question_ask(exchange, reads_shape(live->reads), &question, &range, problem, &code);
+		top_question_ask(exchange, reads_shape(live->reads), &question, &range, problem);
 	Stream *stream;
 	Topic  *topic;
 
 	if (wrong != NULL)
-		top_refuse(exchange, code, wrong);
+		top_refuse(exchange, RPC_INVALID_ARGUMENT, wrong);
 	else if (live->draining)
 		top_refuse(exchange, RPC_UNAVAILABLE, "the service is about to end");
 	else if (strcmp(exchange_method(exchange), "HEAD") == 0)
@@ -246,14 +267,7 @@ live_drain(Live *live)
 
 	live->draining = true;
 	DL_FOREACH (live->topics, topic)
-		while (topic->streams != NULL)
-		{
-			Exchange *exchange = topic->streams->exchange;
-
-			exchange_on_closed(exchange, NULL, NULL);
-			free_stream(topic->streams);
-			exchange_end(exchange, NULL);
-		}
+		end_streams(topic);
 }
 
 void

@@ -30,6 +30,9 @@
 /* The loop goes round at least this often. */
 #define ROUND_MS 5000
 
+/* Requests wait so long for the store to be reached the first time; without it they are told. */
+#define MEET_MS 1000
+
 /* A stop waits so long for the answers under way. */
 #define DRAIN_MS 10000
 
@@ -225,6 +228,26 @@ go_round(Query *query)
 	metrics_progress(query->metrics);
 }
 
+/* Only PostgreSQL knows the shape of its windows, and tells it within milliseconds if it is there. */
+static void
+meet_store(Query *query)
+{
+	int64_t give_up = clock_milliseconds() + MEET_MS;
+
+	while (reads_shape(query->reads)->window_seconds == 0 && clock_left(give_up) > 0 &&
+		   !signals_stop_requested(&query->signals))
+	{
+		Wait wait;
+
+		wait_begin(&wait);
+		wait_on(&wait, signals_fd(&query->signals), POLLIN);
+		reads_prepare(query->reads, &wait);
+		wait_until(&wait, give_up);
+		poll(wait.fds, (nfds_t) wait.count, clock_left(wait.until));
+		reads_dispatch(query->reads);
+	}
+}
+
 static void
 run_loop(Query *query)
 {
@@ -251,6 +274,7 @@ run(const Config *config, const Log *log)
 	if (signals_open(&query.signals, log) == DAEMON_OK && catch_hangups(&query) &&
 		open_parts(&query) == DAEMON_OK && register_routes(&query))
 	{
+		meet_store(&query);
 		log_info(log, "started", LOG_TEXT("version", TOPK_VERSION),
 				 LOG_TEXT("store", query.store->name));
 		run_loop(&query);

@@ -28,6 +28,9 @@ typedef struct Reading
 	int			   references; /* private */
 } Reading;
 
+/* What callers are told of READ_AWAY. */
+#define READS_AWAY "the store can not be reached, try again"
+
 typedef enum ReadOutcome
 {
 	READ_DONE,

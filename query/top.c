@@ -81,8 +81,7 @@ finish_asked(ReadRequest *request, ReadOutcome outcome)
 	if (json == NULL)
 	{
 		refuse_asked(asked, outcome == READ_AWAY ? RPC_UNAVAILABLE : RPC_INTERNAL,
-					 outcome == READ_AWAY ? "the store can not be reached, try again"
-										  : "a stored summary can not be read");
+					 outcome == READ_AWAY ? READS_AWAY : "a stored summary can not be read");
 		return;
 	}
 	exchange_on_closed(asked->exchange, NULL, NULL);
@@ -126,16 +125,17 @@ begin_asked(Top *top, Exchange *exchange, const TopQuestion *question, const Ran
 void
 top_answer(void *context, Exchange *exchange)
 {
-	Top		   *top = context;
-	TopQuestion question;
-	Range		range;
-	char		problem[QUESTION_PROBLEM];
-	RpcCode		code;
-	const char *wrong =
-		top_question_ask(exchange, reads_shape(top->reads), &question, &range, problem, &code);
+	Top			*top = context;
+	const Shape *shape = reads_shape(top->reads);
+	TopQuestion	 question;
+	Range		 range;
+	char		 problem[QUESTION_PROBLEM];
+	const char	*wrong = top_question_ask(exchange, shape, &question, &range, problem);
 
 	if (wrong != NULL)
-		top_refuse(exchange, code, wrong);
+		top_refuse(exchange, RPC_INVALID_ARGUMENT, wrong);
+	else if (shape->window_seconds == 0)
+		top_refuse(exchange, RPC_UNAVAILABLE, READS_AWAY);
 	else
 		begin_asked(top, exchange, &question, &range);
 }

@@ -95,16 +95,13 @@ top_question_range(const TopQuestion *question, const Shape *shape, Range *range
 
 const char *
 top_question_ask(Exchange *exchange, const Shape *shape, TopQuestion *question, Range *range,
-				 char problem[QUESTION_PROBLEM], RpcCode *code)
+				 char problem[QUESTION_PROBLEM])
 {
-	const char *wrong;
+	const char *wrong = read_question(exchange, question, problem);
 
-	*code = RPC_UNAVAILABLE;
-	if (shape->window_seconds == 0)
-		return "the store has not been reached yet, try again";
-	*code = RPC_INVALID_ARGUMENT;
-	wrong = read_question(exchange, question, problem);
-	return wrong != NULL ? wrong : top_question_range(question, shape, range, problem);
+	if (wrong == NULL && shape->window_seconds != 0)
+		wrong = top_question_range(question, shape, range, problem);
+	return wrong;
 }
 
 /* ---- answers ---- */

@@ -18,13 +18,13 @@ typedef struct TopQuestion
 } TopQuestion;
 
 /*
- * Read the request's parameters, and find the buckets that they mean now.  NULL, or what is wrong, with
- * the code for it.
+ * Read the request's parameters, and find the buckets that they mean now, if the shape is known.
+ * NULL, or what is wrong: the caller's fault.
  */
 extern const char *top_question_ask(Exchange *exchange, const Shape *shape, TopQuestion *question,
-									Range *range, char problem[QUESTION_PROBLEM], RpcCode *code);
+									Range *range, char problem[QUESTION_PROBLEM]);
 
-/* The buckets that it means now, later; NULL, or what is wrong. */
+/* The buckets that it means now, later; the shape is known.  NULL, or what is wrong. */
 extern const char *top_question_range(const TopQuestion *question, const Shape *shape, Range *range,
 									  char problem[QUESTION_PROBLEM]);
 

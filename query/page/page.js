@@ -10,6 +10,7 @@ const number = new Intl.NumberFormat();
 const PERIODS = ["1", "7", "30", "range"];
 const SIZES = ["10", "32", "100"];
 const HEALTH_MS = 5000;
+const WAITING_MS = 1000;
 const RETRY_MS = [500, 1000, 2000, 5000];
 
 /* ---- the question, which the address of the page holds ---- */
@@ -100,6 +101,7 @@ async function* chunksOf(stream) {
 /* ---- following the list ---- */
 
 let following = new AbortController();
+let answered = false;
 
 /* Ask the question of the form, and follow its answer until it changes. */
 async function start() {
@@ -108,6 +110,7 @@ async function start() {
 	const question = questionOfForm();
 	const parameters = parametersOf(question);
 
+	answered = false;
 	rememberQuestion(question);
 	if (!parameters) return fail("The range ends before it begins.");
 	for (let failures = 0; !mine.signal.aborted; failures++) {
@@ -116,6 +119,7 @@ async function start() {
 			for await (const answer of events(response)) {
 				failures = 0;
 				if (mine.signal.aborted) return;
+				answered = true;
 				setConnection("live", "live");
 				show(answer, await ranksBefore(answer, mine.signal));
 			}
@@ -124,11 +128,25 @@ async function start() {
 			setConnection("away", error instanceof Refused ? "stopped" : "reconnecting");
 			if (error instanceof Refused) return fail(error.message);
 		}
-		await new Promise((resolve) => setTimeout(resolve, RETRY_MS[Math.min(failures, RETRY_MS.length - 1)]));
+		await pause(RETRY_MS[Math.min(failures, RETRY_MS.length - 1)]);
 	}
 }
 
+function pause(milliseconds) {
+	return new Promise((resolve) => setTimeout(resolve, milliseconds));
+}
+
+/* While the store is away the stream of the list is there, and silent. */
+let connection = { state: "connecting", text: "connecting" };
+let storeAway = false;
+
 function setConnection(state, text) {
+	connection = { state, text };
+	showConnection();
+}
+
+function showConnection() {
+	const { state, text } = storeAway && connection.state !== "away" ? { state: "away", text: "store away" } : connection;
 	$("#connection").dataset.state = state;
 	$("#connection span").textContent = text;
 }
@@ -307,6 +325,14 @@ function detailOf(item, answer) {
 
 /* ---- health ---- */
 
+/* Sooner while something is waited for. */
+async function followHealth() {
+	for (;;) {
+		await askHealth();
+		await pause(answered && !storeAway ? HEALTH_MS : WAITING_MS);
+	}
+}
+
 async function askHealth() {
 	try {
 		showHealth(await (await ask("/v1/status")).json());
@@ -326,6 +352,9 @@ function showHealth(status) {
 	];
 	const rejected = Object.entries(status.rejected).sort((a, b) => b[1] - a[1]);
 
+	storeAway = !status.store_up;
+	showConnection();
+	if (storeAway && !answered && connection.state !== "away") fail("The store can not be reached. The list comes by itself once it can.");
 	showProblems(status.problems);
 	$("#health").replaceChildren(
 		...lines
@@ -423,5 +452,4 @@ addEventListener("popstate", () => {
 fillForm(questionOfAddress());
 rememberKey();
 start();
-askHealth();
-setInterval(askHealth, HEALTH_MS);
+followHealth();

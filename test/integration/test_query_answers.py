@@ -35,10 +35,8 @@ def start(sync, daemon):
 @pytest.fixture
 def start_postgres(database, daemon):
     def start_query(*arguments, **environment):
-        query = Query(daemon, ["--store", "postgres", "--pipeline", PIPELINE, *arguments],
-                      {**database.env(), "TOPK_CACHE_TTL": "0", **environment})
-        assert eventually(lambda: query.top()[0] == 200), query.log()
-        return query
+        return Query(daemon, ["--store", "postgres", "--pipeline", PIPELINE, *arguments],
+                     {**database.env(), "TOPK_CACHE_TTL": "0", **environment})
     return start_query
 
 
@@ -358,6 +356,28 @@ def test_postgresql_away_and_back(sync, start_postgres, postgres):
     assert eventually(lambda: query.call("GetWindow", entity="global")[0] == 200), query.log()
     assert query.value("GetWindow", entity="global") == (32, {"a": 2})
     assert query.log().count("level=warning") <= 2, query.log()
+
+
+def test_postgresql_that_comes_later(sync, start_postgres, postgres):
+    """What only it knows of the pipeline's windows is needed for an answer, not to wait for one."""
+    sync.ingest({"a": 2})
+    postgres.stop("immediate")
+    try:
+        query = start_postgres("--live-interval", "200ms")
+        assert query.top(n=0)[0] == 400
+        assert (query.top()[0], query.call("GetWindow", entity="global")[0]) == (503, 503)
+        connections = [http.client.HTTPConnection("127.0.0.1", query.port, timeout=20) for _ in range(2)]
+        for connection, days in zip(connections, (2, 1000)):
+            connection.request("GET", f"/v1/top/live?days={days}")
+        stream, too_long = (connection.getresponse() for connection in connections)
+        assert (stream.status, too_long.status) == (200, 200)
+    finally:
+        postgres.start()
+    assert events(stream, 1)[0]["items"][0]["estimate"] == 2
+    assert b"data" not in too_long.read(), "who asks again is told why"
+    status, answer = query.request("GET", "/v1/top/live?days=1000")
+    assert status == 400 and "retention" in answer["message"]
+    stream.close()
 
 
 # ---- for people ----

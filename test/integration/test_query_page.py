@@ -166,15 +166,42 @@ def test_health(put, show, sync):
     expect(page.locator("#problems li").first).to_be_visible()
 
 
+def test_a_store_that_is_away(put, show, proxy):
+    """The page says so, before it has a list or beside the last one, and goes on by itself."""
+    put(0, {"apple": 5})
+    there, proxy.target = proxy.target, "http://127.0.0.1:1"
+    page = show("/?period=1", wait=False, DDB_ENDPOINT=proxy.endpoint)
+    expect(page.locator("#connection")).to_have_text("store away")
+    expect(page.locator("#summary")).to_have_text("The store can not be reached. The list comes by itself once it can.")
+    expect(page.locator("#list")).to_be_hidden()
+    for name, (width, height, scheme) in LOOKS.items():
+        page.set_viewport_size({"width": width, "height": height})
+        page.emulate_media(color_scheme=scheme)
+        check_look(page, f"away-{name}")
+    proxy.target = there
+    expect(page.locator("#list tbody tr").first).to_contain_text("apple")
+    expect(page.locator("#connection")).to_have_text("live")
+    proxy.target = "http://127.0.0.1:1"
+    expect(page.locator("#connection")).to_have_text("store away", timeout=20_000)
+    assert [row[1] for row in rows(page)] == ["apple"]
+    proxy.target = there
+    expect(page.locator("#connection")).to_have_text("live")
+    expect(page.locator("#summary")).to_contain_text("5 counted")
+
+
 @pytest.mark.parametrize("look", LOOKS)
 def test_looks(put, show, look):
-    """Nothing sticks out, and axe, which knows WCAG, has nothing to say."""
     fill(put)
     page = show("/?period=7", look)
     page.locator(".item button").nth(1).click()
+    check_look(page, look)
+
+
+def check_look(page, name):
+    """Nothing sticks out, and axe, which knows WCAG, has nothing to say."""
     PICTURES.mkdir(exist_ok=True)
     page.wait_for_timeout(100)
-    page.screenshot(path=PICTURES / f"{look}.png", full_page=True)
+    page.screenshot(path=PICTURES / f"{name}.png", full_page=True)
     assert not page.evaluate("document.documentElement.scrollWidth > innerWidth")
     found = Axe().run(page)
     assert found.violations_count == 0, found.generate_report()
