@@ -35,7 +35,7 @@ help:
 	@echo 'make screenshot   docs/page.png, after make check has installed a browser'
 	@echo 'make sbom         build/sbom.json: the packages that the programs stand on (CycloneDX)'
 	@echo 'make coverage     how many of the lines of C the tests run'
-	@echo 'make lint         clang-tidy with scan-build'\''s checkers, cppcheck and gcc -fanalyzer on the C files'
+	@echo 'make lint         clang-tidy with scan-build'\''s checkers, cppcheck and gcc -fanalyzer on the C files; shellcheck, flake8'
 	@echo 'make clean        remove what was built; distclean also what was downloaded'
 
 demo:
@@ -356,23 +356,20 @@ ifneq (,$(filter topk_text,$(FUZZ)))
 fuzz: fuzz-topk-text
 fuzz-topk-text: all build/fuzz/topk_text.so
 	@echo '# topk_text'; mkdir -p build/fuzz/corpus/topk_text
-	@POSTGRES_WRAPPER='env LD_PRELOAD=$(FUZZ_SERVER_RUNTIME) ASAN_OPTIONS=detect_leaks=0:abort_on_error=1' \
-		build/venv/bin/python test/fuzz/topk_text.py build/fuzz/corpus/topk_text test/fuzz/corpus/topk_text -- \
+	@POSTGRES_WRAPPER="$$(test/asan_wrapper.sh)" build/venv/bin/python test/fuzz/topk_text.py build/fuzz/corpus/topk_text test/fuzz/corpus/topk_text -- \
 		$(FUZZ_OPTIONS) -dict=$(CURDIR)/test/fuzz/topk_text.dict
 endif
 
-# A module of the server, in which libFuzzer runs.  Only this compiler's runtime works in Debian's server; and without
-# -Bsymbolic what counts the coverage would be the sanitizer's, which forgets it.
+# A module of the server (test/asan_wrapper.sh says why by this compiler), in which libFuzzer runs.  Without -Bsymbolic
+# what counts the coverage would be the sanitizer's, which forgets it.
 FUZZ_SERVER_CC = clang-16
 comma = ,
-fuzz_server_library = $(shell $(FUZZ_SERVER_CC) -print-file-name=libclang_rt.$(1)-$(shell uname -m).$(2))
-FUZZ_SERVER_RUNTIME = $(call fuzz_server_library,asan,so)
 
 build/fuzz/topk_text.so: test/fuzz/topk_text_fuzz.c test/fuzz/fuzz.h $(wildcard extension/*.[ch] lib/mg/*.[ch])
 	@mkdir -p $(@D)
 	$(FUZZ_SERVER_CC) $(CPPFLAGS) $(DAEMON_CFLAGS) -Wno-unused-parameter -Wno-sign-compare -Wno-ignored-attributes -shared -fPIC -shared-libasan \
 		$(subst fuzzer$(comma),fuzzer-no-link$(comma),$(FUZZ_SANITIZE)) -fno-sanitize=function -o $@ $(filter %.c,$^) \
-		$(call fuzz_server_library,fuzzer_no_main,a) -lstdc++ -Wl,-Bsymbolic
+		$$($(FUZZ_SERVER_CC) -print-file-name=libclang_rt.fuzzer_no_main-$$(uname -m).a) -lstdc++ -Wl,-Bsymbolic
 
 replay-programs: $(REPLAY_PROGRAMS)
 

@@ -168,7 +168,7 @@ def busy(stack, connection):
     stop.set()
     watcher.join()
     requests = metric(worker, "topk_mirror_requests_total")
-    report(f"busy: commit → readable", delays[len(delays) // 4:])
+    report("busy: commit → readable", delays[len(delays) // 4:])
     print(f"{'busy: requests':28} {requests / sent * 1e6:6.0f} a million records, at {sent / (commits[-1][1] - started):,.0f} a second; "
           f"{metric(worker, 'topk_mirror_consumed_write_units_total'):.0f} write units for {requests:.0f} requests", flush=True)
     worker.terminate()
@@ -227,7 +227,6 @@ def throttled(stack, connection):
 
 def memory(stack, connection):
     mirror = Mirror(stack, connection, "memory")
-    started = time.monotonic()
     connection.execute(
         "INSERT INTO topk_pipeline.slot (pipeline_id, bucket, key, summary, records, last_ingest_at)"
         " SELECT pipeline_id, %s, 'cold-' || n, topk_build('{a}'), 1, now() FROM topk_pipeline.pipeline, generate_series(1, 1000000) AS n"

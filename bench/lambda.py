@@ -16,7 +16,6 @@ import itertools
 import json
 import random
 import statistics
-import subprocess
 import sys
 import time
 from pathlib import Path

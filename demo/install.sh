@@ -190,7 +190,7 @@ case $purpose in
 	*) more= ;;
 esac
 if [ "$purpose" = lint ]; then
-	debian $COMPILER $LIBRARIES clang-tidy-14 cppcheck
+	debian $COMPILER $LIBRARIES clang-tidy-14 cppcheck shellcheck flake8
 	postgresql_headers
 	exit
 fi

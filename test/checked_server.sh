@@ -3,9 +3,8 @@
 #	  Runs pg_regress, and mutated binary and text values, in a server whose memory
 #	  accesses are watched: by AddressSanitizer (and UBSan), or by valgrind.
 #
-# asan		the installed server with the extension built by clang-16: other
-#			compilers' runtimes hang in Debian's server.  Sees all but overruns
-#			inside the server's own memory chunks.
+# asan		the installed server with the extension built by clang-16.  Sees all
+#			but overruns inside the server's own memory chunks.
 # valgrind	a server built from Debian's source with -DUSE_VALGRIND, which tells
 #			valgrind about these chunks, and with assertions.  Building it takes
 #			minutes, the first time; skipped where the source can't be had.
@@ -53,12 +52,10 @@ build_extension()
 prepare_asan()
 {
 	need clang-16
-	runtime=$(clang-16 -print-file-name=libclang_rt.asan-x86_64.so)
-	[ -e "$runtime" ] || skip "the runtime of clang-16 is not installed: libclang-rt-16-dev"
+	POSTGRES_WRAPPER=$(test/asan_wrapper.sh "log_path=$log/report") || skip 'no AddressSanitizer'
 	copy_checkout
 	build_extension CC=clang-16 \
 		COPT='-O1 -fsanitize=address,undefined -fno-sanitize=function -fno-sanitize-recover=undefined -shared-libasan'
-	POSTGRES_WRAPPER="env LD_PRELOAD=$runtime ASAN_OPTIONS=detect_leaks=0:abort_on_error=1:log_path=$log/report"
 	POSTGRES_WRAPPER="$POSTGRES_WRAPPER UBSAN_OPTIONS=print_stacktrace=1:abort_on_error=1:log_path=$log/report"
 }
 

@@ -1,13 +1,14 @@
 #!/bin/sh
 # lint.sh
-#	  What clang-tidy, which runs scan-build's analyzer too, cppcheck and gcc -fanalyzer say of the C code.
+#	  What clang-tidy, which runs scan-build's analyzer too, cppcheck and gcc -fanalyzer say of the C code,
+#	  and shellcheck and flake8 of the scripts.
 #
-#	test/lint.sh [FILE.c ...]
+#	test/lint.sh [FILE.c ...]		of these alone
 #
-# Nothing is what they are to say; then it ends with 0.  What clang-tidy is asked, and why some
-# checks are not, is in .clang-tidy.
+# Nothing is what they are to say; then it ends with 0.  What clang-tidy and shellcheck are asked, and
+# why some checks are not, is in .clang-tidy and .shellcheckrc.
 set -u
-cd "$(dirname "$0")/.."
+cd "$(dirname "$0")/.." || exit
 
 # The Makefile says where headers are.
 daemon_flags="-std=c11 $(make --no-print-directory --silent print-daemon-cppflags)"
@@ -47,5 +48,10 @@ check "$daemon_flags" $(printf '%s\n' $files | grep -v ^extension/)
 check "$server_flags" $(printf '%s\n' $files | grep ^extension/)
 say cppcheck "$(cppcheck --quiet --enable=warning,performance,portability --inline-suppr --std=c11 --error-exitcode=0 $loops \
 	$(printf '%s\n' $daemon_flags | grep -e '^-I[lb]') -Ifeeders/lambda -Ifeeders/kafka $files 2>&1)"
+if [ $# = 0 ]; then
+	say shellcheck "$(git grep -l -E '^#!(/usr)?/bin/(env )?(ba)?sh' | xargs shellcheck)"
+	# That names are used, and there: taste is not asked.
+	say flake8 "$(git ls-files '*.py' | xargs flake8 --isolated --select=F)"
+fi
 [ $failed = 0 ] && echo "lint: $(printf '%s\n' $files | wc -l) files, nothing to say"
 exit $failed

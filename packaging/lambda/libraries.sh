@@ -39,7 +39,7 @@ show_failure()
 # for its other packages.
 unpack()
 {
-	rm -rf "$folder/source" "$folder/$1"
+	rm -rf "${folder:?}/source" "${folder:?}/$1"
 	"$here/../debian_source.sh" "$folder/source" "$1"
 	dpkg-source --skip-patches --no-check --extract "$folder/source/${1}_"*.dsc "$folder/$1"
 	cd "$folder/$1"
