@@ -15,9 +15,8 @@ postgresql=$("${PG_CONFIG:-pg_config}" --version | sed 's/^PostgreSQL \([0-9]*\)
 SOURCE_DATE_EPOCH=$(git log -1 --format=%ct)
 export SOURCE_DATE_EPOCH
 
-for program in dpkg-buildpackage dh help2man; do
-	command -v $program >/dev/null || { echo "$program is needed: install the Debian packages dpkg-dev, debhelper and help2man" >&2; exit 1; }
-done
+[ -n "$postgresql" ] || { echo 'pg_config is needed: apt install postgresql-server-dev-15, or another version; PG_CONFIG=... chooses one of several' >&2; exit 1; }
+command -v dpkg-checkbuilddeps >/dev/null || { echo 'dpkg-buildpackage is needed: apt install dpkg-dev' >&2; exit 1; }
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 source=$work/topk-$version
@@ -52,6 +51,11 @@ topk ($version-1) unstable; urgency=medium
  -- the topk contributors <topk@packages.invalid>  $(date --utc --rfc-email --date="@$SOURCE_DATE_EPOCH")
 END
 cd ..
+missing=$(dpkg-checkbuilddeps 2>&1) || {
+	echo "build dependencies are missing: apt install $(printf '%s\n' "$missing" |
+		sed 's/.*dependencies: //; s/:native//g; s/debhelper-compat/debhelper/; s/ ([^)]*)//g')" >&2
+	exit 1
+}
 dpkg-buildpackage --unsigned-source --unsigned-changes >"$work/log" 2>&1 || { tail -n 40 "$work/log" >&2; exit 1; }
 rm -f "$folder"/*topk*_*
 cp "$work"/*topk*_* "$folder"
