@@ -85,14 +85,26 @@ def test_a_topic_made_anew_while_it_is_read(feed, kafka, deleted):
 
 
 def test_a_topic_deleted_while_it_is_read(feed, kafka, deleted):
-    feeder = feed.start()
+    feeder = feed.start("--on-lost-position", "oldest")
     feed.send_events(100)
     feed.check_exact()
     deleted()
     feeder.wait_for("topic was deleted while it was read")
     feeder.wait_for("topic does not exist, waiting for it")
+    kafka.create_topic(feed.topic)
+    feed.send_events(400)
+    wait_until(lambda: feed.counted() == feed.sent)
+    assert feeder.log().count("topic was deleted") == 1
     assert feeder.terminate() == 0
-    kafka.create_topic(feed.topic)  # it is deleted after each test
+
+
+def test_a_topic_that_is_made_later(feed, kafka, deleted):
+    deleted()
+    feeder = feed.start(ready="topic does not exist, waiting for it")
+    kafka.create_topic(feed.topic)
+    feed.send_events(100)
+    feed.check_exact()
+    assert "deleted" not in feeder.log()
 
 
 @pytest.mark.parametrize("records, words", [(40, "Offset out of range"), (200, "the record at offset 24 is of ")])
