@@ -407,7 +407,15 @@ build/fuzz/seeds: test/fuzz/seeds.c $(FUZZ_SOURCES) $(FUZZ_HEADERS)
 
 # ---- running what is built ----
 
-check-style check-unit check-fuzz check-sql check-docs check-isolation check-integration: check-%: all daemons unit-programs replay-programs
+SUITES = style unit fuzz sql docs isolation integration
+
+prepare-style:
+prepare-unit: unit-programs
+prepare-fuzz: all replay-programs
+prepare-sql prepare-isolation: all
+prepare-docs prepare-integration: all daemons
+
+$(SUITES:%=check-%): check-%: prepare-%
 	@build/venv/bin/python test/run.py $* $(if $(ONLY),--only '$(ONLY)')
 
 check-lambda-zip: daemons $(or $(ZIP),lambda.zip)
@@ -445,6 +453,6 @@ distclean: remove-downloads
 remove-downloads: clean
 	rm -rf build
 
-.PHONY: print-daemon-cppflags daemons install-daemons sbom screenshot lambda.zip lambda-arm64.zip unit unit-programs replay-programs fuzz fuzz-topk-text fuzz-seeds check-style check-unit check-fuzz check-sql check-docs check-isolation check-integration check-lambda-zip check-template check-asan check-valgrind check-deb check-docker check-images deb dist check-pg13 check-pg17 check-pg18 run-bench remove-downloads
+.PHONY: print-daemon-cppflags daemons install-daemons sbom screenshot lambda.zip lambda-arm64.zip unit unit-programs replay-programs fuzz fuzz-topk-text fuzz-seeds $(SUITES:%=prepare-%) $(SUITES:%=check-%) check-lambda-zip check-template check-asan check-valgrind check-deb check-docker check-images deb dist check-pg13 check-pg17 check-pg18 run-bench remove-downloads
 
 endif
