@@ -13,6 +13,14 @@
 /* More memory than this is not kept for what may come. */
 #define BUFFER_KEPT 65536
 
+static void
+set_length(Buffer *buffer, size_t length)
+{
+	if (buffer->total != NULL)
+		*buffer->total += length - buffer->length;
+	buffer->length = length;
+}
+
 /* Is there room for length more bytes?  What is there moves to the front if that is enough. */
 static bool
 buffer_reserve(Buffer *buffer, size_t length)
@@ -48,7 +56,7 @@ buffer_append(Buffer *buffer, const void *bytes, size_t length)
 	if (length == 0 || !buffer_reserve(buffer, length))
 		return;
 	memcpy(buffer_bytes(buffer) + buffer->length, bytes, length);
-	buffer->length += length;
+	set_length(buffer, buffer->length + length);
 }
 
 void
@@ -71,14 +79,14 @@ buffer_printf(Buffer *buffer, const char *format, ...)
 	va_start(arguments, format);
 	vsnprintf(buffer_bytes(buffer) + buffer->length, (size_t) length + 1, format, arguments);
 	va_end(arguments);
-	buffer->length += (size_t) length;
+	set_length(buffer, buffer->length + (size_t) length);
 }
 
 void
 buffer_take(Buffer *buffer, size_t length)
 {
 	buffer->start += length;
-	buffer->length -= length;
+	set_length(buffer, buffer->length - length);
 	if (buffer->length == 0)
 		buffer_clear(buffer);
 }
@@ -88,12 +96,14 @@ buffer_clear(Buffer *buffer)
 {
 	if (buffer->capacity > BUFFER_KEPT)
 		buffer_free(buffer);
-	buffer->start = buffer->length = 0;
+	buffer->start = 0;
+	set_length(buffer, 0);
 }
 
 void
 buffer_free(Buffer *buffer)
 {
+	set_length(buffer, 0);
 	free(buffer->memory);
-	*buffer = (Buffer) {.failed = buffer->failed};
+	*buffer = (Buffer) {.failed = buffer->failed, .total = buffer->total};
 }

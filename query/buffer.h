@@ -13,11 +13,12 @@
 /* All zero is an empty buffer. */
 typedef struct Buffer
 {
-	char  *memory;
-	size_t start;  /* what was taken */
-	size_t length; /* what is there, from start on */
-	size_t capacity;
-	bool   failed; /* memory ran out: what was to be added is missing */
+	char   *memory;
+	size_t	start;	/* what was taken */
+	size_t	length; /* what is there, from start on */
+	size_t	capacity;
+	bool	failed; /* memory ran out: what was to be added is missing */
+	size_t *total;	/* its length is counted in there, too; NULL: nowhere */
 } Buffer;
 
 extern void buffer_append(Buffer *buffer, const void *bytes, size_t length);

@@ -46,7 +46,10 @@ connection_open(Server *server, int fd)
 
 	if (connection == NULL)
 		goto failed;
-	*connection = (Connection) {.server = server, .fd = fd, .events = event.events};
+	*connection = (Connection) {.server = server,
+								.fd = fd,
+								.events = event.events,
+								.out = {.total = &server->answer_bytes}};
 	if (server->tls != NULL && (connection->tls = tls_accept(server->tls, fd)) == NULL)
 		goto failed;
 	if (fd >= 0 && epoll_ctl(server->epoll, EPOLL_CTL_ADD, fd, &event) != 0)

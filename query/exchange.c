@@ -18,6 +18,9 @@
 
 #define EXCHANGE_ANSWER_HEADERS_MAX 32
 
+/* Bytes of answers in all connections together. */
+#define ANSWERS_MAX (64 * 1024 * 1024)
+
 static void
 expire(void *context)
 {
@@ -35,6 +38,8 @@ exchange_create(const ExchangeCarrier *carrier, Connection *connection)
 		return NULL;
 	exchange->carrier = carrier;
 	exchange->connection = connection;
+	exchange->body.total = &connection->server->body_bytes;
+	exchange->output.total = &connection->server->answer_bytes;
 	exchange->timer.fire = expire;
 	exchange->timer.context = exchange;
 	exchange->link = &connection->exchanges;
@@ -56,7 +61,6 @@ exchange_free(Exchange *exchange)
 	timer_stop(&exchange->timer);
 	if (!exchange->ended && exchange->closed != NULL)
 		exchange->closed(exchange->closed_context);
-	exchange->connection->server->body_bytes -= exchange->body.length;
 	buffer_free(&exchange->text);
 	buffer_free(&exchange->parameters);
 	buffer_free(&exchange->body);
@@ -72,7 +76,6 @@ exchange_refuse(Exchange *exchange, int status, const char *message)
 		return;
 	exchange->refusal = status;
 	exchange->refusal_message = message;
-	exchange->connection->server->body_bytes -= exchange->body.length;
 	buffer_free(&exchange->body);
 	if (exchange->begun)
 		exchange->carrier->abort(exchange);
@@ -289,7 +292,6 @@ exchange_on_body(Exchange *exchange, void (*more)(void *context), void *context)
 void
 exchange_consume(Exchange *exchange, size_t length)
 {
-	exchange->connection->server->body_bytes -= length;
 	buffer_take(&exchange->body, length);
 }
 
@@ -353,11 +355,18 @@ exchange_begin(Exchange *exchange, int status, const ExchangeHeader *headers)
 }
 
 bool
+exchange_has_room(const Exchange *exchange, size_t length)
+{
+	return exchange->connection->server->answer_bytes + length <= ANSWERS_MAX;
+}
+
+bool
 exchange_send(Exchange *exchange, const void *bytes, size_t length)
 {
 	size_t waiting = exchange->carrier->waiting(exchange);
 
-	if (waiting > 0 && waiting + length > EXCHANGE_BACKLOG && exchange_sends_body(exchange))
+	if (exchange_sends_body(exchange) && ((waiting > 0 && waiting + length > EXCHANGE_BACKLOG) ||
+										  !exchange_has_room(exchange, length)))
 		return false;
 	exchange_push(exchange, bytes, length);
 	return true;

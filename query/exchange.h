@@ -63,9 +63,13 @@ extern bool exchange_has_trailers(const Exchange *exchange);
 extern void exchange_respond(Exchange *exchange, int status, const ExchangeHeader *headers,
 							 const void *body, size_t length);
 
+/* May as many bytes be added to the answers that wait for clients?  If not, refuse with these words. */
+extern bool exchange_has_room(const Exchange *exchange, size_t length);
+#define EXCHANGE_NO_ROOM "too many answers wait for their clients, try again"
+
 /*
  * An answer in pieces, for streams.  exchange_send answers false, and sends nothing, while more than
- * EXCHANGE_BACKLOG bytes wait for a client that does not read: drop or coalesce.
+ * EXCHANGE_BACKLOG bytes wait for a client that does not read, or there is no room: drop or coalesce.
  * exchange_push sends however much waits: the one message of an answer, and its end.
  * Trailers (gRPC) may be NULL; over HTTP/1.1 they are left out.
  */

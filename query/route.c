@@ -168,10 +168,7 @@ route_body(Exchange *exchange, const void *bytes, size_t length)
 	else if (server->body_bytes + length > BODIES_MAX)
 		exchange_refuse(exchange, 503, "too many requests are being received");
 	else
-	{
 		buffer_append(&exchange->body, bytes, length);
-		server->body_bytes += length;
-	}
 	if (exchange->body.failed)
 		exchange_refuse(exchange, 503, "out of memory");
 	else if (exchange->more != NULL && exchange->refusal == 0)

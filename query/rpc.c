@@ -71,11 +71,27 @@ leave_exchange(RpcTask *task, int code)
 	exchange_on_closed(task->exchange, NULL, NULL);
 }
 
+/* Encoded, in JSON as base64 at worst. */
+static bool
+has_room(const RpcTask *task, const RpcValue *values)
+{
+	size_t length = 0;
+
+	for (int i = 0; i < task->call.count; i++)
+		length += values[i].length + values[i].length / 2;
+	return exchange_has_room(task->exchange, length);
+}
+
 void
 rpc_answer(RpcCall *call, const RpcValue *values)
 {
 	RpcTask *task = (RpcTask *) call;
 
+	if (!has_room(task, values))
+	{
+		rpc_fail(call, RPC_RESOURCE_EXHAUSTED, EXCHANGE_NO_ROOM);
+		return;
+	}
 	leave_exchange(task, 0);
 	task->protocol->answer(task, values);
 	free_task(task);

@@ -40,8 +40,9 @@ struct Server
 	Timers		   timers;
 	Connection	  *connections;
 	int			   connection_count;
-	Connection	  *touched;	   /* have something to send, or to be freed */
-	size_t		   body_bytes; /* of requests, in all connections */
+	Connection	  *touched;		 /* have something to send, or to be freed */
+	size_t		   body_bytes;	 /* of requests, in all connections */
+	size_t		   answer_bytes; /* that wait for their clients, in all connections */
 
 	Route		  routes[SERVER_ROUTES_MAX];
 	int			  route_count;

@@ -84,10 +84,15 @@ finish_asked(ReadRequest *request, ReadOutcome outcome)
 					 outcome == READ_AWAY ? READS_AWAY : "a stored summary can not be read");
 		return;
 	}
-	exchange_on_closed(asked->exchange, NULL, NULL);
-	top_respond(asked->exchange, json);
+	if (!exchange_has_room(asked->exchange, strlen(json)))
+		refuse_asked(asked, RPC_RESOURCE_EXHAUSTED, EXCHANGE_NO_ROOM);
+	else
+	{
+		exchange_on_closed(asked->exchange, NULL, NULL);
+		top_respond(asked->exchange, json);
+		end_asked(asked);
+	}
 	free(json);
-	end_asked(asked);
 }
 
 static void

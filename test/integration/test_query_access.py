@@ -3,6 +3,7 @@
 import concurrent.futures
 import contextlib
 import http.client
+import json
 import os
 import signal
 import socket
@@ -180,19 +181,27 @@ def resident(query):
     return memory(query.process.pid)
 
 
+PREFACE = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"
+HEADERS, DATA, SETTINGS, PING, CONTINUATION = 1, 0, 4, 6, 9
+END_STREAM, END_HEADERS = 1, 4
+
+
 def http2_frame(kind, stream, payload, flags=0):
     return struct.pack(">I", len(payload))[1:] + bytes([kind, flags]) + struct.pack(">I", stream) + payload
 
 
+def http2_head(path):
+    """The headers of a call in HPACK, nothing indexed."""
+    return b"\x83\x86\x04" + bytes([len(path)]) + path.encode() + b"\x01\x01a" + b"\x0f\x10\x11application/proto"
+
+
 def opened_and_reset(client, number):
     """The bytes of a connection with so many calls, each of an entity of its own and reset at once (CVE-2023-44487)."""
-    path = CALL.encode()
-    head = b"\x83\x86\x04" + bytes([len(path)]) + path + b"\x01\x01a" + b"\x0f\x10\x11application/proto"  # HPACK, nothing indexed
-    sent = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" + http2_frame(4, 0, b"")
+    sent = PREFACE + http2_frame(SETTINGS, 0, b"")
     for stream in range(1, 2 * number, 2):
         entity = f"{client}-{stream}".encode()
-        sent += http2_frame(1, stream, head, 4) + http2_frame(0, stream, b"\x0a" + bytes([len(entity)]) + entity, 1) \
-            + http2_frame(3, stream, struct.pack(">I", 8))
+        sent += http2_frame(HEADERS, stream, http2_head(CALL), END_HEADERS) \
+            + http2_frame(DATA, stream, b"\x0a" + bytes([len(entity)]) + entity, END_STREAM) + http2_frame(3, stream, struct.pack(">I", 8))
     return sent
 
 
@@ -219,6 +228,55 @@ def test_calls_that_are_opened_only_to_be_reset(start):
     assert set(answers) == {200}
     assert all(attack.result() is None for attack in attacks)
     assert query.metric('topk_query_requests_total{rpc="GetWindow",protocol="connect",code="canceled"') > 1000 * connections
+
+
+FLOODS = {
+    "pings": lambda: [http2_frame(PING, 0, bytes(8)) * 1000] * 100,
+    "settings": lambda: [http2_frame(SETTINGS, 0, b"\x00\x04\x00\x00\xff\xff") * 1000] * 100,
+    "headers without end (CVE-2024-28182)": lambda: [
+        http2_frame(HEADERS, 1, http2_head(CALL)), *[http2_frame(CONTINUATION, 1, b"\x00\x01x\x7f\x81\x7e" + b"y" * 16253)] * 100],
+    "one header that is meant again and again": lambda: [
+        http2_frame(HEADERS, 1, http2_head(CALL) + b"\x40\x01x\x7f\xa1\x1e" + b"y" * 4000 + b"\xbe" * 12000, END_HEADERS),
+        *[http2_frame(HEADERS, stream, http2_head(CALL) + b"\xbe" * 16000, END_HEADERS) for stream in range(3, 199, 2)]],
+    "data without bytes": lambda: [http2_frame(HEADERS, 1, http2_head(CALL), END_HEADERS), *[http2_frame(DATA, 1, b"") * 1000] * 100],
+    "windows that are opened by a byte": lambda: [http2_frame(8, 0, b"\x00\x00\x00\x01") * 1000] * 100,
+}
+
+
+@pytest.mark.parametrize("flood", FLOODS)
+def test_a_flood_of_frames(start, flood):
+    """Of one connection that does not read: it may be closed or left waiting; memory stays, others are answered."""
+    query = start()
+    assert ask(query)[0] == 200
+    before = resident(query)
+    with socket.create_connection(("127.0.0.1", query.port), timeout=0.5) as connection, contextlib.suppress(OSError):
+        connection.sendall(PREFACE + http2_frame(SETTINGS, 0, b""))
+        for sent in FLOODS[flood]() * edition(5, 200):
+            connection.sendall(sent)
+            assert resident(query) < before + (8 << 20)
+    assert ask(query)[0] == 200
+    assert eventually(lambda: query.metric("topk_query_connections ") == 0)
+    assert resident(query) < before + (8 << 20)
+
+
+def test_answers_that_nobody_takes(start, put_wide):
+    """A client whose windows stay shut asks for 16 MB, again and again: what waits is bounded, and others are answered."""
+    query = start("--request-timeout=10s")
+    assert ask(query, body=b'{"entity":"global"}')[0] == 200
+    before = resident(query)
+    path, entities = SERVICE + "GetWindowMany", b"\x0a\x06global" * 1000
+    with socket.create_connection(("127.0.0.1", query.port), timeout=20) as connection:
+        connection.sendall(PREFACE + http2_frame(SETTINGS, 0, struct.pack(">HI", 4, 0)))
+        answered = b""
+        for number in range(1, 13):
+            stream = 2 * number - 1
+            connection.sendall(http2_frame(HEADERS, stream, http2_head(path), END_HEADERS) + http2_frame(DATA, stream, entities, END_STREAM))
+            while b"\x01\x04" + struct.pack(">I", stream) not in answered:
+                answered += connection.recv(65536)
+            assert resident(query) < before + (256 << 20)
+        assert ask(query, body=b'{"entity":"k"}')[0] == 200
+        assert query.metric('topk_query_requests_total{rpc="GetWindowMany",protocol="connect",code="resource_exhausted"') > 5
+    assert eventually(lambda: ask(query, path=path, body=json.dumps({"entities": ["global"] * 1000}).encode())[0] == 200)
 
 
 def test_by_default_it_listens_on_loopback_alone(sync, daemon):

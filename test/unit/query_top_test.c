@@ -106,6 +106,12 @@ exchange_begin(Exchange *exchange, int status, const ExchangeHeader *headers)
 }
 
 bool
+exchange_has_room(const Exchange *exchange, size_t length)
+{
+	return !exchange->full && length > 0;
+}
+
+bool
 exchange_send(Exchange *exchange, const void *bytes, size_t length)
 {
 	if (!exchange->full)
@@ -162,6 +168,7 @@ test_top(void)
 	check_refusal(top, EXCHANGE("start", "5"), 400, "both start and end");
 	check_refusal(top, EXCHANGE("start", "5", "end", "4"), 400, "before");
 	check_refusal(top, EXCHANGE("start", "5", "end", "6", "days", "1"), 400, "either");
+	check_refusal(top, (Exchange) {.full = true}, 429, "too many answers wait");
 	away = true;
 	check_refusal(top, EXCHANGE(NULL), 503, "the store can not be reached");
 	away = false;
