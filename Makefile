@@ -18,7 +18,7 @@ help:
 	@echo 'make daemons      build topk-kafka-feeder, topk-lambda-feeder, topk-ddb-sync and topk-query in build/'
 	@echo 'make install-daemons   install them and their systemd units, below prefix=/usr/local (DESTDIR=...)'
 	@echo 'make lambda.zip   the Lambda function as AWS takes it: build/lambda.zip; lambda-arm64.zip for arm64, on another machine'
-	@echo 'make deb          Debian packages of HEAD in build/deb, for the PostgreSQL of PG_CONFIG=...; check-deb (POSTGRESQL=17) tries them in a root of its own'
+	@echo 'make deb          Debian packages of HEAD in build/deb, for the PostgreSQL of PG_CONFIG=...; check-deb (POSTGRESQL=17, 18) tries them in a root of its own'
 	@echo 'make dist         the sources of HEAD as PGXN takes them: build/topk-VERSION.zip'
 	@echo 'make demo         the whole path on real servers; INPUT=file.jsonl for events of your own, STAY=1 to look at the page'
 	@echo 'make check        every test; check-style, check-unit, check-fuzz, check-sql, check-docs, check-isolation, check-integration for some (ONLY=pattern)'
