@@ -354,10 +354,46 @@ exchange_begin(Exchange *exchange, int status, const ExchangeHeader *headers)
 	begin(exchange, status, headers, -1);
 }
 
-bool
-exchange_has_room(const Exchange *exchange, size_t length)
+/* Whose client lets most answers wait; more counts for the connection that is about to add so much. */
+static Connection *
+find_laggard(const Server *server, const Connection *adding, size_t more)
 {
-	return exchange->connection->server->answer_bytes + length <= ANSWERS_MAX;
+	Connection *laggard = NULL;
+	size_t		most = 0;
+
+	for (Connection *connection = server->connections; connection != NULL;
+		 connection = connection->next)
+	{
+		size_t waiting = connection->out.length + (connection == adding ? more : 0);
+
+		for (const Exchange *other = connection->exchanges; other != NULL; other = other->next)
+			waiting += other->output.length;
+		if (waiting > most)
+		{
+			most = waiting;
+			laggard = connection;
+		}
+	}
+	return laggard;
+}
+
+bool
+exchange_make_room(Exchange *exchange, size_t length)
+{
+	const Server *server = exchange->connection->server;
+
+	while (server->answer_bytes + length > ANSWERS_MAX)
+	{
+		Connection *laggard = find_laggard(server, exchange->connection, length);
+
+		if (laggard == exchange->connection)
+			return false;
+		connection_drop(laggard);
+		buffer_free(&laggard->out);
+		for (Exchange *other = laggard->exchanges; other != NULL; other = other->next)
+			buffer_free(&other->output);
+	}
+	return true;
 }
 
 bool
@@ -366,7 +402,7 @@ exchange_send(Exchange *exchange, const void *bytes, size_t length)
 	size_t waiting = exchange->carrier->waiting(exchange);
 
 	if (exchange_sends_body(exchange) && ((waiting > 0 && waiting + length > EXCHANGE_BACKLOG) ||
-										  !exchange_has_room(exchange, length)))
+										  !exchange_make_room(exchange, length)))
 		return false;
 	exchange_push(exchange, bytes, length);
 	return true;

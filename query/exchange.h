@@ -63,9 +63,12 @@ extern bool exchange_has_trailers(const Exchange *exchange);
 extern void exchange_respond(Exchange *exchange, int status, const ExchangeHeader *headers,
 							 const void *body, size_t length);
 
-/* May as many bytes be added to the answers that wait for clients?  If not, refuse with these words. */
-extern bool exchange_has_room(const Exchange *exchange, size_t length);
-#define EXCHANGE_NO_ROOM "too many answers wait for their clients, try again"
+/*
+ * May as many bytes be added to the answers that wait for clients?  If they would be too many, the client that lets most
+ * wait is dropped; if that is this one, it is to be refused with these words.
+ */
+extern bool exchange_make_room(Exchange *exchange, size_t length);
+#define EXCHANGE_NO_ROOM "too many answers wait for this client"
 
 /*
  * An answer in pieces, for streams.  exchange_send answers false, and sends nothing, while more than

@@ -79,7 +79,7 @@ has_room(const RpcTask *task, const RpcValue *values)
 
 	for (int i = 0; i < task->call.count; i++)
 		length += values[i].length + values[i].length / 2;
-	return exchange_has_room(task->exchange, length);
+	return exchange_make_room(task->exchange, length);
 }
 
 void

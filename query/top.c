@@ -84,7 +84,7 @@ finish_asked(ReadRequest *request, ReadOutcome outcome)
 					 outcome == READ_AWAY ? READS_AWAY : "a stored summary can not be read");
 		return;
 	}
-	if (!exchange_has_room(asked->exchange, strlen(json)))
+	if (!exchange_make_room(asked->exchange, strlen(json)))
 		refuse_asked(asked, RPC_RESOURCE_EXHAUSTED, EXCHANGE_NO_ROOM);
 	else
 	{

@@ -106,7 +106,7 @@ exchange_begin(Exchange *exchange, int status, const ExchangeHeader *headers)
 }
 
 bool
-exchange_has_room(const Exchange *exchange, size_t length)
+exchange_make_room(Exchange *exchange, size_t length)
 {
 	return !exchange->full && length > 0;
 }
