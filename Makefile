@@ -434,7 +434,7 @@ screenshot: all daemons
 
 # The long editions of the tests of exactly once, and an hour with everything on: hours.
 soak: all daemons
-	@SOAK=1 build/venv/bin/python test/run.py integration --only '$(or $(ONLY),kill_9 or two_feeders or thought_dead or restarted_amid or cut_at_any_byte or come_twice or patience or vanish or leader or full_disk or bad_records or many_keys or dead_letter or thaw or kill_at_any_moment or everything)'
+	@SOAK=1 build/venv/bin/python test/run.py integration --only '$(or $(ONLY),kill_9 or two_feeders or thought_dead or restarted_amid or cut_at_any_byte or come_twice or patience or vanish or leader or nodes_are_restarted or full_disk or bad_records or many_keys or dead_letter or thaw or kill_at_any_moment or everything)'
 
 check-pg13 check-pg17 check-pg18: check-pg%:
 	@test/other_server.sh $*
