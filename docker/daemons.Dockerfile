@@ -19,7 +19,7 @@ RUN make -C /topk daemons && strip /topk/build/topk-*
 # What all have: the libraries, a user without a home, and a question for the loop.
 FROM debian:bookworm-slim AS daemon
 RUN apt-get update && apt-get install --yes --no-install-recommends \
-	ca-certificates libcurl4 libjansson4 libmicrohttpd12 libpq5 libssl3 \
+	ca-certificates libcurl4 libjansson4 libmicrohttpd12 libpq5 libssl3 libyajl2 \
 	&& rm -rf /var/lib/apt/lists/* \
 	&& useradd --system --uid 711 --no-create-home --shell /usr/sbin/nologin topk
 COPY --chmod=755 docker/healthy.sh /usr/local/bin/healthy
@@ -28,7 +28,7 @@ HEALTHCHECK --interval=10s --timeout=3s --start-period=10s CMD ["healthy"]
 
 FROM daemon AS kafka-feeder
 USER 0
-RUN apt-get update && apt-get install --yes --no-install-recommends librdkafka1 libyajl2 \
+RUN apt-get update && apt-get install --yes --no-install-recommends librdkafka1 \
 	&& rm -rf /var/lib/apt/lists/*
 COPY --from=build /topk/build/topk-kafka-feeder /usr/local/bin/
 USER 711
@@ -49,7 +49,7 @@ ENTRYPOINT ["topk-ddb-sync"]
 FROM daemon AS query
 USER 0
 RUN apt-get update && apt-get install --yes --no-install-recommends \
-	libexpat1 zlib1g libprotobuf-c1 libnghttp2-14 libhttp-parser2.9 libyajl2 \
+	libexpat1 zlib1g libprotobuf-c1 libnghttp2-14 libhttp-parser2.9 \
 	&& rm -rf /var/lib/apt/lists/*
 COPY --from=build /topk/build/topk-query /usr/local/bin/
 USER 711

@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import subprocess
 from pathlib import Path
 
@@ -47,6 +48,18 @@ def test_every_library_is_documented():
     bill = subprocess.run([CHECKOUT / "packaging" / "sbom.py", *PROGRAMS], capture_output=True, text=True)
     assert (bill.returncode, bill.stderr) == (0, "")
     assert {"libpq5", "librdkafka1", "topk-ddb-sync"} <= {part["name"] for part in json.loads(bill.stdout)["components"]}
+
+
+@pytest.mark.parametrize("daemon", ["kafka-feeder", "ddb-sync", "query"])
+def test_its_image_has_the_libraries(daemon):
+    """Debian's packages know what they need; docker/daemons.Dockerfile has to be told."""
+    stages = dict(re.findall(r"^FROM \S+ AS (\S+)\n(.*?)(?=^FROM|\Z)", (CHECKOUT / "docker" / "daemons.Dockerfile").read_text(), re.M | re.S))
+    installed = set((stages["daemon"] + stages[daemon]).split()) | {"libc6"}
+    libraries = re.findall(r"\(NEEDED\).*\[(.+)\]", readelf("-d", CHECKOUT / "build" / f"topk-{daemon}"))
+    for library in libraries:
+        owners = subprocess.run(["dpkg-query", "--search", f"*/{library}"], capture_output=True, text=True, check=True).stdout
+        assert installed & set(re.findall(r"^([^:]+):", owners, re.M)), f"{library} is in none of the packages that {daemon} installs"
+    assert len(libraries) > 3
 
 
 def test_there_are_programs():
