@@ -107,8 +107,8 @@ on_error(rd_kafka_t *kafka, int error, const char *reason, void *opaque)
 		case RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART:
 		case RD_KAFKA_RESP_ERR__UNKNOWN_TOPIC:
 		case RD_KAFKA_RESP_ERR__UNKNOWN_PARTITION:
-			consumer->topic_gone =
-				true; /* said here of partitions that are assigned, else by consumer_error */
+			/* said here of partitions that are assigned, else by consumer_error */
+			consumer->topic_gone = true;
 			break;
 		default:
 			on_connection_error(consumer, error, reason);
