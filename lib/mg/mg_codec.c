@@ -27,6 +27,7 @@
 #define VERSION 1
 #define FLAG_UNKNOWN 1
 #define VARINT_MAX 9 /* bytes of an integer below 2^63 */
+#define ITEM_MIN 2	 /* bytes of an item: its bound and its length */
 
 /* ---- writing ---- */
 
@@ -379,6 +380,8 @@ mg_from_items(const MgAllocator *allocator, int k, int64_t total, int64_t error,
 
 	*summary = NULL;
 	status = import_header(allocator, k, total, error, count, summary, &found);
+	if (status == MG_OK)
+		status = mg_expect(*summary, (uint32_t) count);
 	for (int i = 0; status == MG_OK && i < count; i++)
 	{
 		mg_pause(allocator, (uint32_t) i);
@@ -440,6 +443,8 @@ mg_decode(const MgAllocator *allocator, const void *bytes, size_t size, MgSummar
 	else
 		status = import_header(allocator, reader.k, reader.total, reader.error, reader.size,
 							   summary, &found);
+	if (status == MG_OK && reader.size <= (reader.end - reader.next) / ITEM_MIN)
+		status = mg_expect(*summary, (uint32_t) reader.size); /* else import_all finds out */
 	if (status == MG_OK)
 		status = import_all(&reader, *summary, &found);
 	if (status == MG_OK)

@@ -150,6 +150,9 @@ extern void mg_fill_table(MgSummary *summary);
 /* Is N - sum(max(0, counter)) - (k + 1) * E at least 0, as in every valid summary? */
 extern bool mg_credit_holds(const MgSummary *summary);
 
+/* Room for so many items that will be listed: more of them may come, fewer waste it. */
+extern MgStatus mg_expect(MgSummary *summary, uint32_t items);
+
 /* List an item that is not listed yet; *listed is false, and nothing changes, if it is. */
 extern MgStatus mg_list(MgSummary *summary, const void *item, size_t length, int64_t lower,
 						int64_t spared, bool *listed);

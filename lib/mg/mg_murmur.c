@@ -121,6 +121,8 @@ mg_murmur_open(MgMurmurReader *reader, const void *bytes, size_t size, const cha
 		return MG_K_OUT_OF_RANGE;
 	if (count > (uint64_t) mg_room((int) k))
 		return corrupt(problem, "more items than a summary of this K can hold");
+	if (count > (size - HEADER_SIZE) / ITEM_HEADER_SIZE)
+		return corrupt(problem, "an item is cut off");
 	*reader = (MgMurmurReader) {.k = (int) k,
 								.size = (int) count,
 								.next = in + HEADER_SIZE,
@@ -193,8 +195,10 @@ mg_murmur_decode(const MgAllocator *allocator, const void *bytes, size_t size, M
 	if (status == MG_OK)
 	{
 		mg_make_unknown(*summary);
-		status = list_items(&reader, *summary, &found);
+		status = mg_expect(*summary, (uint32_t) reader.size);
 	}
+	if (status == MG_OK)
+		status = list_items(&reader, *summary, &found);
 	if (status != MG_OK)
 	{
 		mg_free(*summary);

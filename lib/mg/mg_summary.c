@@ -356,6 +356,12 @@ settle(MgSummary *summary, uint32_t more)
 }
 
 MgStatus
+mg_expect(MgSummary *summary, uint32_t items)
+{
+	return items > 0 ? settle(summary, items) : MG_OK;
+}
+
+MgStatus
 mg_list(MgSummary *summary, const void *item, size_t length, int64_t lower, int64_t spared,
 		bool *listed)
 {
