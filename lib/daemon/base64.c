@@ -7,6 +7,7 @@
 #include <limits.h>
 #include <stdbool.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include <openssl/evp.h>
 
@@ -28,7 +29,10 @@ base64_encode(const void *bytes, size_t length)
 	return text;
 }
 
-/* How many '=' end the text; -1 if it is not base64. */
+/*
+ * How many '=' end the text; -1 if it is not base64, as far as EVP_DecodeBlock does not say so.  That skips blanks
+ * before the text and line ends, blanks and '-' after it, and takes '=' for a digit; it refuses all else.
+ */
 static int
 base64_padding(const char *text, size_t length)
 {
@@ -41,9 +45,11 @@ base64_padding(const char *text, size_t length)
 		length--;
 		padding++;
 	}
-	for (size_t i = 0; i < length; i++)
-		if (!in_alphabet[(unsigned char) text[i]])
-			return -1;
+	if (length == 0)
+		return padding == 0 ? 0 : -1;
+	if (!in_alphabet[(unsigned char) text[0]] || !in_alphabet[(unsigned char) text[length - 1]] ||
+		memchr(text, '=', length) != NULL)
+		return -1;
 	return padding;
 }
 

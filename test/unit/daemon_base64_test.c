@@ -4,6 +4,7 @@
  */
 #include "daemon/base64.h"
 
+#include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -43,7 +44,8 @@ static void
 test_strictness(void)
 {
 	static const char *const bad[] = {"Z",	   "Zg=",  "Zg",	   "Z===", "Zm9v\n",
-									  " Zm9v", "Zm9*", "Zg==Zg==", "=AAA", "Zm-_"};
+									  " Zm9v", "Zm9*", "Zg==Zg==", "=AAA", "Zm-_",
+									  "====",  "==",   "Zm9v===="};
 	unsigned char			 all[256];
 	size_t					 length;
 	char					*text;
@@ -61,6 +63,31 @@ test_strictness(void)
 	   "every byte survives");
 	free(text);
 	free(bytes);
+}
+
+/* Each byte at each place of a text of three groups: only digits are taken. */
+static void
+test_every_byte(void)
+{
+	static const char digits[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+	bool			  right = true;
+
+	for (size_t at = 0; at < 12; at++)
+		for (int byte = 0; byte < 256; byte++)
+		{
+			char		   text[13] = "Zm9vYmFyQkFa";
+			bool		   is_digit = byte != 0 && strchr(digits, byte) != NULL;
+			bool		   is_padding = byte == '=' && at == 11;
+			size_t		   length = 0;
+			unsigned char *bytes;
+
+			text[at] = (char) byte;
+			bytes = base64_decode(text, 12, &length);
+			right = right && (bytes != NULL) == (is_digit || is_padding) &&
+					(bytes == NULL || length == (is_padding ? 8 : 9));
+			free(bytes);
+		}
+	ok(right, "of all bytes the digits are taken, at every place, and a padding at the end");
 }
 
 static void
@@ -95,6 +122,7 @@ main(void)
 {
 	test_vectors();
 	test_strictness();
+	test_every_byte();
 	test_credentials();
 	return done_testing();
 }
