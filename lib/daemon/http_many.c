@@ -52,7 +52,7 @@ release_slot(HttpMany *many, HttpSlot *slot)
 	many->free_count++;
 }
 
-/* libcurl's socket callback. */
+/* libcurl's socket callback; it keeps what was assigned to a socket until that is removed. */
 static int
 watch_socket(CURL *curl, curl_socket_t socket, int what, void *context, void *assigned)
 {
@@ -60,15 +60,14 @@ watch_socket(CURL *curl, curl_socket_t socket, int what, void *context, void *as
 	struct epoll_event event = {.data.fd = socket};
 
 	(void) curl;
-	(void) assigned;
 	if (what == CURL_POLL_REMOVE)
 	{
 		epoll_ctl(many->epoll, EPOLL_CTL_DEL, socket, NULL);
 		return 0;
 	}
 	event.events = (what & CURL_POLL_IN ? EPOLLIN : 0) | (what & CURL_POLL_OUT ? EPOLLOUT : 0);
-	if (epoll_ctl(many->epoll, EPOLL_CTL_MOD, socket, &event) != 0)
-		epoll_ctl(many->epoll, EPOLL_CTL_ADD, socket, &event);
+	epoll_ctl(many->epoll, assigned != NULL ? EPOLL_CTL_MOD : EPOLL_CTL_ADD, socket, &event);
+	curl_multi_assign(many->multi, socket, many);
 	return 0;
 }
 
@@ -174,25 +173,6 @@ end_slot(HttpMany *many, HttpSlot *slot, CURLcode code)
 	many->ended = slot;
 }
 
-void
-http_many_start(HttpMany *many, const HttpRequest *request, void *tag)
-{
-	HttpSlot *slot;
-	CURLcode  code;
-
-	release_last(many);
-	slot = many->free_slots;
-	many->free_slots = slot->next;
-	many->free_count--;
-	slot->tag = tag;
-	code = http_transfer_prepare(&slot->transfer, many->agent, request);
-	curl_easy_setopt(slot->transfer.curl, CURLOPT_PRIVATE, slot);
-	if (code == CURLE_OK && curl_multi_add_handle(many->multi, slot->transfer.curl) != CURLM_OK)
-		code = CURLE_OUT_OF_MEMORY;
-	if (code != CURLE_OK)
-		end_slot(many, slot, code);
-}
-
 /* Take out the transfers that have ended. */
 static void
 collect(HttpMany *many)
@@ -212,6 +192,39 @@ collect(HttpMany *many)
 		curl_multi_remove_handle(many->multi, curl);
 		end_slot(many, slot, code);
 	}
+}
+
+/* What libcurl wants to do by now without a socket: begin a transfer, or give one up. */
+static void
+run_timer(HttpMany *many)
+{
+	int running;
+
+	if (many->timer < 0 || clock_left(many->timer) > 0)
+		return;
+	many->timer = -1; /* unless it is set anew */
+	curl_multi_socket_action(many->multi, CURL_SOCKET_TIMEOUT, 0, &running);
+}
+
+void
+http_many_start(HttpMany *many, const HttpRequest *request, void *tag)
+{
+	HttpSlot *slot;
+	CURLcode  code;
+
+	release_last(many);
+	slot = many->free_slots;
+	many->free_slots = slot->next;
+	many->free_count--;
+	slot->tag = tag;
+	code = http_transfer_prepare(&slot->transfer, many->agent, request);
+	curl_easy_setopt(slot->transfer.curl, CURLOPT_PRIVATE, slot);
+	if (code == CURLE_OK && curl_multi_add_handle(many->multi, slot->transfer.curl) != CURLM_OK)
+		code = CURLE_OUT_OF_MEMORY;
+	if (code != CURLE_OK)
+		end_slot(many, slot, code);
+	run_timer(many); /* over an open connection it is sent at once */
+	collect(many);
 }
 
 int
@@ -241,11 +254,7 @@ http_many_dispatch(HttpMany *many)
 
 		curl_multi_socket_action(many->multi, events[i].data.fd, what, &running);
 	}
-	if (many->timer >= 0 && clock_left(many->timer) == 0)
-	{
-		many->timer = -1; /* unless it is set anew */
-		curl_multi_socket_action(many->multi, CURL_SOCKET_TIMEOUT, 0, &running);
-	}
+	run_timer(many);
 	collect(many);
 }
 
