@@ -30,7 +30,8 @@ typedef struct ExchangeCarrier
 
 typedef struct ExchangeField
 {
-	size_t name, value; /* where in text */
+	uint32_t name,
+		value; /* where in text; small, so that malloc has an exchange at hand (10 us less a request) */
 } ExchangeField;
 
 struct Exchange

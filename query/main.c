@@ -42,6 +42,7 @@ typedef struct Query
 	const Log	 *log;
 	Signals		  signals;
 	int			  hangups; /* signalfd of SIGHUP */
+	bool		  stop;	   /* requested */
 	Metrics		 *metrics;
 	Store		 *store;
 	Reads		 *reads;
@@ -193,32 +194,32 @@ earlier(int timeout, int other)
 }
 
 static void
-wait_for_something(Query *query)
+wait_for_something(Query *query, Wait *wait)
 {
-	Wait wait;
-	int	 timeout;
+	int timeout;
 
-	wait_begin(&wait);
-	wait_on(&wait, server_fd(query->server), POLLIN);
-	wait_on(&wait, signals_fd(&query->signals), POLLIN);
-	wait_on(&wait, query->hangups, POLLIN);
-	reads_prepare(query->reads, &wait);
-	top_prepare(query->top, &wait);
-	live_prepare(query->live, &wait);
-	status_prepare(query->status, &wait);
+	wait_begin(wait);
+	wait_on(wait, server_fd(query->server), POLLIN);
+	wait_on(wait, signals_fd(&query->signals), POLLIN);
+	wait_on(wait, query->hangups, POLLIN);
+	reads_prepare(query->reads, wait);
+	top_prepare(query->top, wait);
+	live_prepare(query->live, wait);
+	status_prepare(query->status, wait);
 	timeout = earlier(ROUND_MS, server_timeout(query->server));
-	if (wait.until >= 0)
-		timeout = earlier(timeout, clock_left(wait.until));
-	poll(wait.fds, (nfds_t) wait.count, timeout);
+	if (wait->until >= 0)
+		timeout = earlier(timeout, clock_left(wait->until));
+	poll(wait->fds, (nfds_t) wait->count, timeout);
 }
 
 static void
 go_round(Query *query)
 {
 	struct signalfd_siginfo hangup;
+	Wait					wait;
 
-	wait_for_something(query);
-	if (read(query->hangups, &hangup, sizeof(hangup)) > 0)
+	wait_for_something(query, &wait);
+	if (wait_found(&wait, query->hangups) && read(query->hangups, &hangup, sizeof(hangup)) > 0)
 		server_reload(query->server);
 	reads_dispatch(query->reads);
 	top_dispatch(query->top);
@@ -226,6 +227,8 @@ go_round(Query *query)
 	status_dispatch(query->status);
 	server_dispatch(query->server);
 	metrics_progress(query->metrics);
+	query->stop = query->stop || (wait_found(&wait, signals_fd(&query->signals)) &&
+								  signals_stop_requested(&query->signals));
 }
 
 /* Only PostgreSQL knows the shape of its windows, and tells it within milliseconds if it is there. */
@@ -254,7 +257,8 @@ run_loop(Query *query)
 	int64_t give_up;
 
 	notify_systemd("READY=1");
-	while (!signals_stop_requested(&query->signals))
+	query->stop = signals_stop_requested(&query->signals);
+	while (!query->stop)
 		go_round(query);
 	notify_systemd("STOPPING=1");
 	give_up = clock_milliseconds() + DRAIN_MS;
