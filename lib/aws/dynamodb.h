@@ -48,7 +48,7 @@ typedef struct DynamoDbAnswer
 	void		   *tag; /* what dynamodb_start was given */
 	DynamoDbVerdict verdict;
 	double			seconds; /* since dynamodb_start */
-	/* these live until the next call of dynamodb_next or dynamodb_start */
+	/* these live until the next answer, or the next call of dynamodb_start, dynamodb_wait or dynamodb_dispatch */
 	const json_t *json;	   /* NULL unless DONE, CONDITION or REFUSED */
 	const char	 *type;	   /* the error's name, "" if it has none */
 	const char	 *problem; /* one line, without a full stop; "" with DONE */
