@@ -376,6 +376,8 @@ replay-programs: $(REPLAY_PROGRAMS)
 %/kinesis %/kpl: FUZZ_SOURCES += $(LAMBDA_TESTED) build/proto/kpl.pb-c.c lib/daemon/base64.c $(wildcard lib/feed/*.c)
 %/kinesis %/kpl: FUZZ_CPPFLAGS = -Ifeeders/lambda
 $(foreach target,kinesis kpl,build/fuzz/$(target) build/fuzz/replay/$(target)): build/proto/kpl.pb-c.c build/proto/kpl.pb-c.h $(wildcard feeders/lambda/*.[ch])
+%/aws_json: FUZZ_SOURCES += $(addprefix lib/aws/,json_read.c items.c attribute.c) lib/daemon/base64.c
+build/fuzz/aws_json build/fuzz/replay/aws_json: $(wildcard lib/aws/*.[ch])
 %/event: FUZZ_SOURCES += $(wildcard lib/feed/*.c)
 %/mg_sequence: FUZZ_CPPFLAGS = -DMG_ROOM_MIN=8 -DMG_YOUNG_MAX=128
 # Of the query service, what reads a client's bytes: messages alone, and all the way to the answers and back.

@@ -96,6 +96,7 @@ open_store(Query *query)
 		.table = config->dynamodb.table,
 		.slots = (int) config->concurrency,
 		.timeout_ms = (int) config->timeout_ms,
+		.items = true,
 	};
 	return store_dynamodb_open(&query->dynamodb, &shape, query->log, query->metrics);
 }

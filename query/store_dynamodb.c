@@ -266,8 +266,8 @@ read_slacks(const char *text, Window *window)
 {
 	char *end = (char *) text;
 
-	if (text == NULL ||
-		(window->slacks = calloc(strlen(text) / 2 + 1, sizeof(*window->slacks))) == NULL)
+	window->slacks = calloc(strlen(text) / 2 + 1, sizeof(*window->slacks));
+	if (window->slacks == NULL)
 		return;
 	for (; *end != '\0'; text = end + 1)
 	{
@@ -286,41 +286,40 @@ read_slacks(const char *text, Window *window)
 
 /* A row that has no summary, or one that is past its time and not yet deleted, is none. */
 static bool
-is_window(const json_t *item, Window *window)
+is_window(const Item *item, Window *window)
 {
-	int64_t ttl;
+	const ItemAttribute *slacks;
+	int64_t				 ttl;
 
 	*window = (Window) {.version = 0, .total = MG_UNKNOWN, .error = MG_UNKNOWN, .updated_at = -1};
-	if (!attribute_number(item, "sk", &window->bucket) ||
-		(attribute_number(item, "ttl", &ttl) && ttl <= time(NULL)))
+	if (!item_number(item, "sk", &window->bucket) ||
+		(item_number(item, "ttl", &ttl) && ttl <= time(NULL)))
 		return false;
-	attribute_number(item, "ver", &window->version);
-	attribute_number(item, "updated_at", &window->updated_at);
-	if (!attribute_number(item, "total", &window->total) ||
-		!attribute_number(item, "error", &window->error))
+	item_number(item, "ver", &window->version);
+	item_number(item, "updated_at", &window->updated_at);
+	if (!item_number(item, "total", &window->total) || !item_number(item, "error", &window->error))
 		window->total = window->error = MG_UNKNOWN;
-	window->value = attribute_bytes(item, "v", &window->length);
+	window->value = item_bytes(item, "v", &window->length);
 	if (window->value == NULL)
 		return false;
-	read_slacks(attribute_text(item, "slacks", "S"), window);
+	slacks = item_find(item, "slacks", "S");
+	if (slacks != NULL)
+		read_slacks(slacks->value, window);
 	return true;
 }
 
 static void
-take_items(const Job *job, const json_t *items)
+take_items(const Job *job, const Items *items)
 {
-	json_t *item;
-	size_t	i;
-
-	json_array_foreach (items, i, item)
+	for (size_t i = 0; i < items->count; i++)
 	{
-		json_t *key = json_object_get(json_object_get(item, "pk"), "S");
-		int		place = -1;
-		Window	window;
+		const ItemAttribute *key = item_find(&items->list[i], "pk", "S");
+		int					 place = -1;
+		Window				 window;
 
 		if (key != NULL)
-			place = places_find(job->places, json_string_value(key), json_string_length(key));
-		if (place >= 0 && is_window(item, &window))
+			place = places_find(job->places, key->value, key->length);
+		if (place >= 0 && is_window(&items->list[i], &window))
 			windows_add(&job->read->windows[place], &window);
 	}
 }
@@ -351,16 +350,14 @@ continue_batch(Part *part, const json_t *answer)
 }
 
 static void
-take_done(StoreDynamoDb *store, Part *part, const json_t *answer)
+take_done(StoreDynamoDb *store, Part *part, const DynamoDbAnswer *answer)
 {
-	Job		   *job = part->job;
-	const char *table = dynamodb_table(store->dynamodb);
+	Job *job = part->job;
 
-	take_items(job, json_object_get(answer, "Items"));
-	take_items(job, json_object_get(json_object_get(answer, "Responses"), table));
-	if (continue_query(part, answer))
+	take_items(job, answer->items);
+	if (continue_query(part, answer->json))
 		queue_part(store, part);
-	else if (continue_batch(part, answer))
+	else if (continue_batch(part, answer->json))
 		retry_part(store, part);
 	else if (--job->open == 0)
 		end_job(store, job, STORE_READ);
@@ -403,7 +400,7 @@ take_answer(StoreDynamoDb *store, const DynamoDbAnswer *answer)
 			free_job(job);
 	}
 	else if (answer->verdict == DYNAMODB_DONE)
-		take_done(store, part, answer->json);
+		take_done(store, part, answer);
 	else if (answer->verdict == DYNAMODB_THROTTLED ||
 			 (answer->verdict == DYNAMODB_AWAY && ++part->unanswered < TRIES))
 		retry_part(store, part);

@@ -44,16 +44,21 @@ attribute_text(const json_t *item, const char *name, const char *type)
 }
 
 bool
-attribute_number(const json_t *item, const char *name, int64_t *number)
+attribute_read_number(const char *text, int64_t *number)
 {
-	const char *text = attribute_text(item, name, "N");
-	char	   *end;
+	char *end;
 
 	if (text == NULL || *text == '\0')
 		return false;
 	errno = 0;
 	*number = strtoll(text, &end, 10);
 	return errno == 0 && *end == '\0';
+}
+
+bool
+attribute_number(const json_t *item, const char *name, int64_t *number)
+{
+	return attribute_read_number(attribute_text(item, name, "N"), number);
 }
 
 unsigned char *

@@ -16,6 +16,9 @@
 /* item.name.type as text, or NULL. */
 extern const char *attribute_text(const json_t *item, const char *name, const char *type);
 
+/* The text of a number; false if it is NULL or does not fit. */
+extern bool attribute_read_number(const char *text, int64_t *number);
+
 /* item.name.N; false if there is none or it does not fit. */
 extern bool attribute_number(const json_t *item, const char *name, int64_t *number);
 

@@ -44,8 +44,9 @@ struct DynamoDb
 	HttpMany			   *http;
 	Request				   *unsent;
 	int						unsent_count;
-	Request				   *last; /* whose answer the caller looks at */
-	json_t				   *json; /* of that */
+	Request				   *last;  /* whose answer the caller looks at */
+	json_t				   *json;  /* of that */
+	Items					items; /* and so */
 	char					url[512];
 	char					problem[1024];
 };
@@ -94,6 +95,7 @@ release_last(DynamoDb *dynamodb)
 	dynamodb->last = NULL;
 	json_decref(dynamodb->json);
 	dynamodb->json = NULL;
+	items_free(&dynamodb->items);
 }
 
 /* Requests under way leak: the program ends. */
@@ -261,7 +263,8 @@ judge(DynamoDb *dynamodb, const Request *request, const HttpAnswer *http, Dynamo
 				   http->problem);
 	if (!is_intact(response))
 		return say(dynamodb, DYNAMODB_AWAY, "the answer was damaged on its way (x-amz-crc32)");
-	dynamodb->json = json_read(response->body, response->length);
+	dynamodb->json = json_read(response->body, response->length,
+							   dynamodb->settings->items ? &dynamodb->items : NULL);
 	if (response->status != HTTP_STATUS_OK)
 		return judge_error(dynamodb, request, response, answer);
 	if (!json_is_object(dynamodb->json))
@@ -305,6 +308,7 @@ dynamodb_next(DynamoDb *dynamodb, DynamoDbAnswer *answer)
 	}
 	answer->seconds = (double) (clock_milliseconds() - dynamodb->last->started) / 1000;
 	answer->json = dynamodb->json;
+	answer->items = &dynamodb->items;
 	return true;
 }
 

@@ -17,6 +17,8 @@
 
 #include <jansson.h>
 
+#include "aws/items.h"
+
 #include "aws/credentials.h"
 #include "daemon/log.h"
 #include "daemon/status.h"
@@ -31,6 +33,7 @@ typedef struct DynamoDbSettings
 	const char *table;
 	int			slots;		/* requests under way at most */
 	int			timeout_ms; /* for one request; 0: HttpRequest's */
+	bool		items;		/* those of answers are wanted as items, not in the json */
 } DynamoDbSettings;
 
 typedef enum DynamoDbVerdict
@@ -50,6 +53,7 @@ typedef struct DynamoDbAnswer
 	double			seconds; /* since dynamodb_start */
 	/* these live until the next answer, or the next call of dynamodb_start, dynamodb_wait or dynamodb_dispatch */
 	const json_t *json;	   /* NULL unless DONE, CONDITION or REFUSED */
+	const Items	 *items;   /* none unless the settings want them */
 	const char	 *type;	   /* the error's name, "" if it has none */
 	const char	 *problem; /* one line, without a full stop; "" with DONE */
 	const char	 *hint;	   /* what to do, with FATAL */

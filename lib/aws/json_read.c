@@ -23,7 +23,26 @@ typedef struct Builder
 	int		depth;
 	char   *name; /* of what comes next, where the innermost one is an object */
 	size_t	name_length, name_room;
+	Items  *items;	   /* NULL: they are values like all others */
+	size_t	length;	   /* of all bytes */
+	bool	responses; /* in root.Responses, whose members are lists of items */
+	int		item_list; /* the depth of the list of items that is open; 0: none */
 } Builder;
+
+static bool
+in_item(const Builder *builder)
+{
+	return builder->items != NULL && builder->items->depth > 0;
+}
+
+/* Is the container that was just opened the member of an object, of this name? */
+static bool
+is_named(const Builder *builder, const char *name)
+{
+	return json_is_object(builder->open[builder->depth - 2]) &&
+		   builder->name_length == strlen(name) &&
+		   memcmp(builder->name, name, builder->name_length) == 0;
+}
 
 /* yajl has seen to it that all texts are UTF-8. */
 static int
@@ -34,6 +53,11 @@ add(Builder *builder, json_t *value)
 
 	if (value == NULL)
 		return BREAK_OFF;
+	if (in_item(builder)) /* no text: nobody reads it */
+	{
+		json_decref(value);
+		return GO_ON;
+	}
 	if (parent == NULL)
 	{
 		builder->root = value;
@@ -56,6 +80,15 @@ open_container(Builder *builder, json_t *container)
 	if (!add(builder, container))
 		return BREAK_OFF;
 	builder->open[builder->depth++] = container;
+	return GO_ON;
+}
+
+static int
+open_in_item(Builder *builder)
+{
+	if (builder->depth + builder->items->depth == DEPTH_MAX)
+		return BREAK_OFF;
+	items_open(builder->items);
 	return GO_ON;
 }
 
@@ -86,6 +119,13 @@ on_double(void *context, double value)
 static int
 on_string(void *context, const unsigned char *bytes, size_t length)
 {
+	Builder *builder = context;
+
+	if (in_item(builder))
+	{
+		items_text(builder->items, (const char *) bytes, length);
+		return GO_ON;
+	}
 	return add(context, json_stringn_nocheck((const char *) bytes, length));
 }
 
@@ -95,6 +135,8 @@ on_name(void *context, const unsigned char *bytes, size_t length)
 {
 	Builder *builder = context;
 
+	if (in_item(builder))
+		return items_name(builder->items, (const char *) bytes, length) ? GO_ON : BREAK_OFF;
 	if (length >= builder->name_room)
 	{
 		char *grown = realloc(builder->name, length + 1);
@@ -112,19 +154,50 @@ on_name(void *context, const unsigned char *bytes, size_t length)
 static int
 on_open_object(void *context)
 {
-	return open_container(context, json_object());
+	Builder *builder = context;
+
+	if (in_item(builder))
+		return open_in_item(builder);
+	if (builder->item_list > 0 && builder->depth == builder->item_list)
+		return items_begin(builder->items, builder->length) ? GO_ON : BREAK_OFF;
+	if (!open_container(builder, json_object()))
+		return BREAK_OFF;
+	builder->responses =
+		builder->responses || (builder->depth == 2 && is_named(builder, "Responses"));
+	return GO_ON;
 }
 
+/* Query and Scan answer with root.Items, BatchGetItem with root.Responses.TABLE. */
 static int
 on_open_array(void *context)
 {
-	return open_container(context, json_array());
+	Builder *builder = context;
+
+	if (in_item(builder))
+		return open_in_item(builder);
+	if (!open_container(builder, json_array()))
+		return BREAK_OFF;
+	if (builder->items != NULL && ((builder->depth == 2 && is_named(builder, "Items")) ||
+								   (builder->depth == 3 && builder->responses)))
+		builder->item_list = builder->depth;
+	return GO_ON;
 }
 
 static int
 on_close(void *context)
 {
-	((Builder *) context)->depth--;
+	Builder *builder = context;
+
+	if (in_item(builder))
+	{
+		items_close(builder->items);
+		return GO_ON;
+	}
+	builder->depth--;
+	if (builder->depth < builder->item_list)
+		builder->item_list = 0;
+	if (builder->depth < 2)
+		builder->responses = false;
 	return GO_ON;
 }
 
@@ -142,9 +215,9 @@ static const yajl_callbacks callbacks = {
 };
 
 json_t *
-json_read(const char *bytes, size_t length)
+json_read(const char *bytes, size_t length, Items *items)
 {
-	Builder		builder = {0};
+	Builder		builder = {.items = items, .length = length};
 	yajl_handle parser = yajl_alloc(&callbacks, NULL, &builder);
 	bool		whole = parser != NULL &&
 				 yajl_parse(parser, (const unsigned char *) bytes, length) == yajl_status_ok &&
@@ -153,6 +226,8 @@ json_read(const char *bytes, size_t length)
 	if (parser != NULL)
 		yajl_free(parser);
 	free(builder.name);
+	if (items != NULL)
+		items_end(items);
 	if (!whole)
 	{
 		json_decref(builder.root);

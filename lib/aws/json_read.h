@@ -9,7 +9,13 @@
 
 #include <jansson.h>
 
-/* A new value; NULL for what is no JSON, nested more than 64 deep, or without memory.  The last of duplicate names counts. */
-extern json_t *json_read(const char *bytes, size_t length);
+#include "aws/items.h"
+
+/*
+ * A new value; NULL for what is no JSON, nested more than 64 deep, or without memory.  The last of duplicate names counts.
+ * Unless items is NULL, the items of an answer to Query, Scan or BatchGetItem are put there, and their lists are empty in the
+ * value; items must be all zero, and are the caller's to free in any case.
+ */
+extern json_t *json_read(const char *bytes, size_t length, Items *items);
 
 #endif /* AWS_JSON_READ_H */
