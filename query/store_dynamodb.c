@@ -311,7 +311,7 @@ is_window(const Item *item, Window *window)
 static void
 take_items(const Job *job, const Items *items)
 {
-	for (size_t i = 0; i < items->count; i++)
+	for (int i = 0; i < items->count; i++)
 	{
 		const ItemAttribute *key = item_find(&items->list[i], "pk", "S");
 		int					 place = -1;

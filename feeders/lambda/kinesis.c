@@ -21,6 +21,7 @@
 
 #include <yajl/yajl_parse.h>
 
+#include "daemon/grow.h"
 #include "sequence.h"
 
 /* Deepest nesting that is followed: what AWS sends has 4 levels. */
@@ -91,21 +92,7 @@ break_off(Parser *parser, const char *why)
 	return BREAK_OFF;
 }
 
-/* ---- growing lists ---- */
-
-static void *
-grow(void *list, int count, int *room, size_t size)
-{
-	int	  new_room = *room == 0 ? 128 : *room * 2;
-	void *new_list;
-
-	if (count < *room)
-		return list;
-	new_list = realloc(list, (size_t) new_room * size);
-	if (new_list != NULL)
-		*room = new_room;
-	return new_list;
-}
+/* ---- texts and lists ---- */
 
 /* Keep a text that yajl unescaped, in memory that it uses again. */
 static const char *

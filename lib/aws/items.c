@@ -9,6 +9,7 @@
 
 #include "aws/attribute.h"
 #include "daemon/base64.h"
+#include "daemon/grow.h"
 
 /* Where in an item a name is an attribute's, and where a value's type. */
 #define DEPTH_ATTRIBUTE 1
@@ -25,23 +26,6 @@ items_free(Items *items)
 
 /* ---- reading ---- */
 
-/* Room for one more in an array of so many; false without memory. */
-static bool
-grow(void **array, size_t count, size_t *room, size_t size)
-{
-	size_t more = *room > 0 ? *room * 2 : 64;
-	void  *grown;
-
-	if (count < *room)
-		return true;
-	grown = realloc(*array, more * size);
-	if (grown == NULL)
-		return false;
-	*array = grown;
-	*room = more;
-	return true;
-}
-
 /* No text is longer than it was in the answer, where it had two quotes: there is room. */
 static const char *
 keep(Items *items, const char *bytes, size_t length)
@@ -57,12 +41,31 @@ keep(Items *items, const char *bytes, size_t length)
 bool
 items_begin(Items *items, size_t answer_length)
 {
+	Item *list;
+
 	if (items->text == NULL && (items->text = malloc(answer_length)) == NULL)
 		return false;
-	if (!grow((void **) &items->list, items->count, &items->room, sizeof(*items->list)))
+	list = grow(items->list, items->count, &items->room, sizeof(*list));
+	if (list == NULL)
 		return false;
+	items->list = list;
 	items->list[items->count++] = (Item) {0};
 	items->depth = DEPTH_ATTRIBUTE;
+	return true;
+}
+
+static bool
+add_attribute(Items *items, const char *name, size_t length)
+{
+	ItemAttribute *attributes = grow(items->attributes, items->attribute_count,
+									 &items->attribute_room, sizeof(*attributes));
+
+	if (attributes == NULL)
+		return false;
+	items->attributes = attributes;
+	items->attributes[items->attribute_count++] =
+		(ItemAttribute) {.name = keep(items, name, length), .type = ""};
+	items->list[items->count - 1].count++;
 	return true;
 }
 
@@ -70,15 +73,8 @@ bool
 items_name(Items *items, const char *bytes, size_t length)
 {
 	if (items->depth == DEPTH_ATTRIBUTE)
-	{
-		if (!grow((void **) &items->attributes, items->attribute_count, &items->attribute_room,
-				  sizeof(*items->attributes)))
-			return false;
-		items->attributes[items->attribute_count++] =
-			(ItemAttribute) {.name = keep(items, bytes, length), .type = ""};
-		items->list[items->count - 1].count++;
-	}
-	else if (items->depth == DEPTH_VALUE)
+		return add_attribute(items, bytes, length);
+	if (items->depth == DEPTH_VALUE)
 		items->attributes[items->attribute_count - 1].type = keep(items, bytes, length);
 	return true;
 }
@@ -112,7 +108,7 @@ items_end(Items *items)
 {
 	const ItemAttribute *next = items->attributes;
 
-	for (size_t i = 0; i < items->count; i++)
+	for (int i = 0; i < items->count; i++)
 	{
 		items->list[i].attributes = next;
 		next += items->list[i].count;
@@ -124,7 +120,7 @@ items_end(Items *items)
 const ItemAttribute *
 item_find(const Item *item, const char *name, const char *type)
 {
-	for (size_t i = item->count; i > 0; i--) /* the last of duplicate names counts */
+	for (int i = item->count; i > 0; i--) /* the last of duplicate names counts */
 		if (strcmp(item->attributes[i - 1].name, name) == 0)
 			return strcmp(item->attributes[i - 1].type, type) == 0 &&
 						   item->attributes[i - 1].value != NULL

@@ -24,18 +24,18 @@ typedef struct ItemAttribute
 typedef struct Item
 {
 	const ItemAttribute *attributes;
-	size_t				 count;
+	int					 count;
 } Item;
 
 /* All zero is a valid start. */
 typedef struct Items
 {
-	Item  *list;
-	size_t count;
+	Item *list;
+	int	  count;
 	/* private */
-	size_t		   room;
+	int			   room;
 	ItemAttribute *attributes; /* of all items */
-	size_t		   attribute_count, attribute_room;
+	int			   attribute_count, attribute_room;
 	char		  *text; /* all names, types and values */
 	size_t		   text_used;
 	int			   depth; /* in the item that is read; 0: in none */

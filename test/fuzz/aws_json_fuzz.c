@@ -33,7 +33,8 @@ require_same(const Item *item, const char *name, const json_t *expected)
 static bool
 is_plain(const uint8_t *data, size_t size, const Items *items, const json_t *list)
 {
-	return memmem(data, size, "\\u0000", 6) == NULL && json_array_size(list) == items->count;
+	return memmem(data, size, "\\u0000", 6) == NULL &&
+		   json_array_size(list) == (size_t) items->count;
 }
 
 int
@@ -47,16 +48,16 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	size_t	i;
 
 	require((whole != NULL) == (apart != NULL));
-	for (i = 0; apart != NULL && i < items.count; i++)
-		for (size_t j = 0; j < items.list[i].count; j++)
+	for (int k = 0; apart != NULL && k < items.count; k++)
+		for (int j = 0; j < items.list[k].count; j++)
 		{
 			int64_t		   number;
 			size_t		   length;
-			const char	  *name = items.list[i].attributes[j].name;
-			unsigned char *bytes = item_bytes(&items.list[i], name, &length);
+			const char	  *name = items.list[k].attributes[j].name;
+			unsigned char *bytes = item_bytes(&items.list[k], name, &length);
 
-			require(strlen(items.list[i].attributes[j].type) <= size);
-			item_number(&items.list[i], name, &number);
+			require(strlen(items.list[k].attributes[j].type) <= size);
+			item_number(&items.list[k], name, &number);
 			free(bytes);
 		}
 	if (json_is_array(list) && is_plain(data, size, &items, list))
