@@ -42,7 +42,6 @@ typedef struct Query
 	const Log	 *log;
 	Signals		  signals;
 	int			  hangups; /* signalfd of SIGHUP */
-	bool		  stop;	   /* requested */
 	Metrics		 *metrics;
 	Store		 *store;
 	Reads		 *reads;
@@ -228,8 +227,6 @@ go_round(Query *query)
 	status_dispatch(query->status);
 	server_dispatch(query->server);
 	metrics_progress(query->metrics);
-	query->stop = query->stop || (wait_found(&wait, signals_fd(&query->signals)) &&
-								  signals_stop_requested(&query->signals));
 }
 
 /* Only PostgreSQL knows the shape of its windows, and tells it within milliseconds if it is there. */
@@ -258,8 +255,7 @@ run_loop(Query *query)
 	int64_t give_up;
 
 	notify_systemd("READY=1");
-	query->stop = signals_stop_requested(&query->signals);
-	while (!query->stop)
+	while (!signals_stop_requested(&query->signals))
 		go_round(query);
 	notify_systemd("STOPPING=1");
 	give_up = clock_milliseconds() + DRAIN_MS;
