@@ -17,9 +17,8 @@
 
 #include <jansson.h>
 
-#include "aws/items.h"
-
 #include "aws/credentials.h"
+#include "aws/items.h"
 #include "daemon/log.h"
 #include "daemon/status.h"
 

@@ -284,7 +284,6 @@ http_many_wait(HttpMany *many, struct pollfd *fds, int count, int timeout_ms)
 
 	if (count > HTTP_MANY_FDS)
 		count = HTTP_MANY_FDS;
-	http_many_dispatch(many);
 	do
 	{
 		ready = poll_once(many, fds, count, clock_left(deadline));
