@@ -3,7 +3,9 @@
 Knows nothing of what the process serves.
 """
 
+import itertools
 import os
+import random
 import re
 import signal
 import socket
@@ -16,10 +18,21 @@ class ServerFailed(Exception):
     """A server did not start; the message ends with the last lines of its log."""
 
 
+# Below those that Linux gives to connections and to servers that ask for port 0, so that none of these takes a
+# port between the time it is found free and the time its server binds it.
+PORTS = range(10000, 32768)
+candidates = itertools.cycle(random.sample(PORTS, len(PORTS)))
+
+
 def free_port():
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
+    """A port of loopback that no server listens on, and that was not given before."""
+    for port in candidates:
+        with socket.socket() as probe:
+            try:
+                probe.bind(("127.0.0.1", port))
+                return port
+            except OSError:
+                continue
 
 
 def listening(port):
