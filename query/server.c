@@ -228,20 +228,6 @@ server_reload(Server *server)
 	log_info(server->log, "certificate and tokens were read again");
 }
 
-void
-server_drain(Server *server)
-{
-	Connection *next;
-
-	server->draining = true;
-	stop_listening(server);
-	for (Connection *connection = server->connections; connection != NULL; connection = next)
-	{
-		next = connection->next;
-		connection_drain(connection);
-	}
-}
-
 int
 server_connections(const Server *server)
 {
@@ -358,4 +344,33 @@ server_dispatch(Server *server)
 	}
 	timers_fire(&server->timers);
 	settle_touched(server);
+}
+
+/* ---- the end ---- */
+
+/* What waits at a listener when it is closed is reset, though its request may have come. */
+static void
+hear_who_has_come(Server *server)
+{
+	for (int i = 0; i < server->listener_count; i++)
+		accept_clients(server, server->listeners[i]);
+	for (Connection *connection = server->connections; connection != NULL;
+		 connection = connection->next)
+		if (connection->fd >= 0)
+			connection_ready(connection, EPOLLIN);
+}
+
+void
+server_drain(Server *server)
+{
+	Connection *next;
+
+	hear_who_has_come(server);
+	server->draining = true;
+	stop_listening(server);
+	for (Connection *connection = server->connections; connection != NULL; connection = next)
+	{
+		next = connection->next;
+		connection_drain(connection);
+	}
 }

@@ -77,7 +77,7 @@ extern Timers *server_timers(Server *server);
 extern void server_reload(Server *server);
 
 /*
- * Take no more connections and requests; whole answers under way are finished, streams are cut.
+ * Take no more connections and requests than have come; whole answers under way are finished, streams are cut.
  * server_connections falls to 0.
  */
 extern void server_drain(Server *server);

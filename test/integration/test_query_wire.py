@@ -240,6 +240,22 @@ def test_frames_that_are_none(start, sent, code):
 
 # ---- the end ----
 
+def test_a_stop_answers_those_who_have_come(start):
+    """A request that has arrived, on a connection that was not even accepted, is answered and not reset."""
+    query = start()
+    os.kill(query.process.pid, signal.SIGSTOP)
+    waiting = [http.client.HTTPConnection("127.0.0.1", query.port, timeout=10) for _ in range(300)]
+    for connection in waiting:
+        connection.request("POST", SERVICE + "GetWindow", b'{"entity":"early"}', {"Content-Type": JSON})
+    os.kill(query.process.pid, signal.SIGTERM)
+    os.kill(query.process.pid, signal.SIGCONT)
+    for connection in waiting:
+        response = connection.getresponse()
+        assert (response.status, response.headers["connection"]) == (200, "close")
+        assert json.loads(response.read()) == {"value": {"present": True, "data": base64.b64encode(EMPTY).decode()}}
+    assert query.process.wait() == 0
+
+
 def test_a_stop_finishes_what_is_under_way(sync, daemon, proxy):
     """A call that waits for the store is answered, new connections are refused, and the exit is clean."""
     query = Query(daemon, ["--request-timeout=30s"], sync.environment(proxy.endpoint))
