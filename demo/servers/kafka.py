@@ -31,6 +31,10 @@ broker.session.timeout.ms=2000
 """
 
 
+def admin(brokers):
+    return AdminClient({"bootstrap.servers": brokers, "log_level": 0})
+
+
 class Node:
     """One process of a cluster, which keeps its data over kill() and start()."""
 
@@ -47,7 +51,7 @@ class Node:
         path = folder / "server.properties"
         path.write_text(properties)
         run(java("kafka.tools.StorageTool", "format", "-t", CLUSTER_ID, "-c", path, heap=64, folder=folder))
-        self.admin = AdminClient({"bootstrap.servers": self.address, "log_level": 0})
+        self.cluster_size = nodes
         self.process = Process("Kafka", java("kafka.Kafka", path, heap=350, folder=folder), folder / "log")
 
     def start(self):
@@ -57,10 +61,11 @@ class Node:
         self.process.kill()
 
     def ready(self):
+        """Does it know all nodes?  A client that it tells of fewer drops the others, and what it has asked them."""
         if not listening(self.port):
             return False
         try:
-            return bool(self.admin.list_topics(timeout=5).brokers)
+            return len(admin(self.address).list_topics(timeout=5).brokers) == self.cluster_size
         except Exception:  # not yet a member of its own cluster
             return False
 
@@ -81,8 +86,8 @@ class Kafka:
         first = self.nodes[1]
         self.brokers = ",".join(node.address for node in self.nodes.values())
         self.secure_brokers = first.secure_addresses
-        self.admin = AdminClient({"bootstrap.servers": self.brokers, "log_level": 0})
         self.start()
+        self.admin = admin(self.brokers)
 
     def env(self):
         return {"KAFKA_BROKERS": self.brokers}
