@@ -187,7 +187,7 @@ def test_a_partition_that_is_added(feed, kafka):
     feed.send_events(40)
     feed.check_exact()
     kafka.admin.create_partitions([NewPartitions(feed.topic, 5)])[feed.topic].result(timeout=30)
-    feed.producer.list_topics(feed.topic, timeout=10)
+    wait_until(lambda: len(feed.producer.list_topics(feed.topic, timeout=10).topics[feed.topic].partitions) == 5)
     feed.send_events(50, partitions=5)
     feed.check_exact()
 
