@@ -133,7 +133,7 @@ def test_a_fault_of_the_caller(query, methods, name):
 
 def test_the_client_s_deadline(sync, daemon, proxy, methods):
     """The store answers late: gRPC's client is told by the service before it gives up by itself."""
-    slow = Query(daemon, [], sync.environment(proxy.endpoint))
+    slow = Query(daemon, ["--request-timeout=20s"], sync.environment(proxy.endpoint))
     release = threading.Event()
     for client in (Grpc(f"127.0.0.1:{slow.port}"), Connect(f"127.0.0.1:{slow.port}", False)):
         proxy.faults.append(hold_answer(release))
@@ -142,5 +142,5 @@ def test_the_client_s_deadline(sync, daemon, proxy, methods):
             client.call(methods["GetWindow"], methods["GetWindow"].request(entity="k"), timeout=0.5)
         code = refusal.value.code
         assert (code() if callable(code) else code).name == "DEADLINE_EXCEEDED"
-        assert time.monotonic() - started < 2
+        assert time.monotonic() - started < 10
     release.set()
