@@ -114,6 +114,9 @@ class Kafka:
             self.kill()
             raise
 
+    def running(self):
+        return all(node.process.running() for node in self.nodes.values())
+
     def kill(self):
         for node in self.nodes.values():
             node.kill()

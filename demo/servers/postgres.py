@@ -70,6 +70,9 @@ class Postgres:
     def start(self):
         self.process.start(self._ready)
 
+    def running(self):
+        return self.process.running()
+
     def stop(self, mode="fast"):
         """Shut down: smart, fast or immediate, as pg_ctl has it."""
         self.process.stop({"smart": signal.SIGTERM, "fast": signal.SIGINT,

@@ -61,6 +61,12 @@ class Database:
             self._connection.close()
 
 
+def revive(server):
+    """Start it again, if a test that failed has left it stopped: the next ones need it."""
+    if not server.running():
+        server.start()
+
+
 @pytest.fixture(scope="session")
 def stack():
     exit_on_signals()
@@ -92,6 +98,7 @@ def database(postgres):
     database.query("CREATE EXTENSION topk_pipeline CASCADE")
     yield database
     database.close()
+    revive(postgres)
     with psycopg.connect(postgres.dsn, autocommit=True) as admin:
         admin.execute(f"DROP DATABASE {name} WITH (FORCE)")
 
@@ -100,6 +107,7 @@ def database(postgres):
 def topic(kafka):
     name = kafka.create_topic(f"test-{next(numbers)}", partitions=4)
     yield name
+    revive(kafka)
     kafka.delete_topic(name)
 
 
