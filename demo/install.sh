@@ -138,15 +138,20 @@ promtool()
 
 # ---- Java ----
 
+copy_jars()
+{
+	MAVEN_OPTS=-XX:-UsePerfData mvn --quiet --batch-mode --update-snapshots --file demo/pom.xml -Dmaven.repo.local="$build/maven" -Dmaven.artifact.threads=16 \
+		org.apache.maven.plugins:maven-dependency-plugin:3.6.1:copy-dependencies \
+		-DincludeScope=runtime -DoutputDirectory="$build/jars"
+}
+
 jars()
 {
 	! cmp -s demo/pom.xml "$build/jars/pom.xml" || return 0
 	say 'Apache Kafka and DynamoDB Local'
 	rm -rf "$build/jars"
-	MAVEN_OPTS=-XX:-UsePerfData mvn --quiet --batch-mode --file demo/pom.xml -Dmaven.repo.local="$build/maven" -Dmaven.artifact.threads=16 \
-		org.apache.maven.plugins:maven-dependency-plugin:3.6.1:copy-dependencies \
-		-DincludeScope=runtime -DoutputDirectory="$build/jars" \
-		>"$log/maven.log" 2>&1 || fail "$log/maven.log" "cannot download Apache Kafka and DynamoDB Local"
+	# Once more, should an answer be lost on the way: what it has by then it does not ask for again.
+	{ copy_jars || copy_jars; } >"$log/maven.log" 2>&1 || fail "$log/maven.log" "cannot download Apache Kafka and DynamoDB Local"
 	# The name under which sqlite4java looks for its native library.
 	for library in "$build"/jars/libsqlite4java-linux-*.so; do
 		mv "$library" "${library%-[0-9]*.so}.so"
