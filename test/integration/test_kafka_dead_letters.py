@@ -14,6 +14,7 @@ from edition import edition
 from kafka_feed import PIPELINE, event, metric, now_ms, wait_until
 
 KILLS = edition(4, 100)
+BAD_A_KILL = 3000
 SERVERS = edition(["database"], ["database", "broker"])
 
 
@@ -168,19 +169,19 @@ def test_kill_9_at_random_moments(feed, dead_letters):
         if number % 4 > 0:
             feeders[member].wait_for("partitions assigned")
         before = feed.position()
-        expected |= send_bad(feed, range(1000 * number, 1000 * number + 1000))
+        expected |= send_bad(feed, range(BAD_A_KILL * number, BAD_A_KILL * (number + 1)))
         if number % 4 > 0:
             wait_until(lambda before=before: feed.position() > before)
-            time.sleep(random.uniform(0, 0.05))
+            time.sleep(random.uniform(0, 0.03))
         feeders[member].kill()
-        amid_work += before < feed.position() < 2000 * (number + 1)
+        amid_work += before < feed.position() < 2 * BAD_A_KILL * (number + 1)
         feeders[member] = feed.start_static(*arguments, member=member, ready=None)
     assert amid_work >= KILLS // 4, "the kills came too late to mean anything"
-    feed.await_position(2000 * KILLS)
+    feed.await_position(2 * BAD_A_KILL * KILLS)
     await_values(dead_letters, expected)
-    assert feed.counted() == {"good": 1000 * KILLS}
+    assert feed.counted() == {"good": BAD_A_KILL * KILLS}
     twice = sum(count > 1 for count in dead_letters.values().values())
-    print(f"{KILLS} kill -9, {amid_work} of them amid work, {1000 * KILLS:,} bad records: all in the dead-letter topic, {twice:,} of them more than once")
+    print(f"{KILLS} kill -9, {amid_work} of them amid work, {BAD_A_KILL * KILLS:,} bad records: all in the dead-letter topic, {twice:,} of them more than once")
 
 
 def test_partitions_move_between_feeders(feed, dead_letters):
