@@ -162,7 +162,7 @@ def test_a_throttled_row_holds_up_no_other(sync, proxy):
     for n in range(1, 6):
         committed = sync.ingest({"a": 1}, key="fast")
         sync.shows({"a": n}, key="fast")
-        assert time.monotonic() - committed < 5
+        assert time.monotonic() - committed < 1
     assert sync.row(key="slow") is None
     proxy.faults.clear()
     sync.shows({"a": 1}, key="slow")
@@ -497,7 +497,7 @@ def test_sigterm_ends_with_0(sync, postgres, away):
     finally:
         if away == "PostgreSQL":
             postgres.start()
-    assert time.monotonic() - started < 5
+    assert time.monotonic() - started < 2
     assert "msg=stopping signal=SIGTERM" in worker.log()
 
 

@@ -402,7 +402,9 @@ def test_sigterm_commits_and_leaves_the_group(feed):
     feed.await_position(1)
     started = time.monotonic()
     assert feeder.terminate() == 0
+    assert time.monotonic() - started < 3
     feed.send_events(1000)
+    started = time.monotonic()
     feed.start(*arguments)
     feed.check_exact()
     assert time.monotonic() - started < session_seconds / 2
