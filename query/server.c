@@ -356,7 +356,7 @@ hear_who_has_come(Server *server)
 		accept_clients(server, server->listeners[i]);
 	for (Connection *connection = server->connections; connection != NULL;
 		 connection = connection->next)
-		if (connection->fd >= 0)
+		if (connection->fd >= 0 && (connection->events & EPOLLIN))
 			connection_ready(connection, EPOLLIN);
 }
 
